@@ -1,0 +1,14 @@
+//! Generates the wire types with a compiler written in Rust, so that no system protoc is needed.
+
+use std::error::Error;
+
+const FILES: [&str; 2] = ["fleetwright/agent/v1/agent.proto", "fleetwright/control/v1/control.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(FILES, ["."])?;
+    tonic_prost_build::configure().build_transport(false).bytes(".fleetwright").compile_fds(descriptors)?;
+    Ok(())
+}
