@@ -1,1 +1,35 @@
-//! fleetwright-documents
+//! The document engine: SSM documents parsed, checked, bound to parameters and planned for a host.
+//!
+//! ```text
+//! text ── parse ──► Document ── bind(arguments) ──► Bound ── plan(host) ──► Plan ── flow::next(results) ──► next step
+//!            └► Diagnostics          └► ParameterErrors
+//! ```
+//!
+//! Pure: nothing here reads a clock, a file or the environment, and nothing panics on any input. The controller checks
+//! and binds; the agent parses the same text again, reads what was bound, plans and runs. What an action does is
+//! unknown here, except for the two script actions, whose inputs become [`ScriptInputs`].
+
+mod action;
+mod bind;
+mod check;
+mod diagnostic;
+mod document;
+pub mod flow;
+pub mod library;
+mod pattern;
+mod plan;
+mod precondition;
+mod problems;
+mod script;
+mod substitute;
+mod tree;
+mod values;
+
+pub use action::{Action, Platform};
+pub use bind::{Bound, BoundJsonError, ParameterError, Reference};
+pub use check::{Checked, MAX_DOCUMENT_BYTES, parse};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use document::{Document, Interpolation, Kind, Parameter, ParameterType, Rules, SchemaVersion, Step};
+pub use plan::{Decision, FailReason, HostTraits, Plan, PlannedStep, SkipReason, StepInputs};
+pub use precondition::Precondition;
+pub use script::{Interpreter, ScriptInputs};

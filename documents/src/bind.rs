@@ -1,0 +1,322 @@
+//! Parameter values: what a caller gives, completed with defaults, typed and held against the rules (reference, 1.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::document::{Document, Parameter, ParameterType, Rules};
+use crate::problems::{nearest, shown};
+use crate::substitute::{self, Piece};
+use crate::values;
+
+/// All values together, as the document's size is limited (reference, section 1.12).
+const MAX_VALUES_BYTES: usize = 64 * 1024;
+
+/// The values of all parameters, in their native types.
+#[derive(Clone, PartialEq)]
+pub struct Bound {
+    values: BTreeMap<String, Value>,
+    secret: BTreeSet<String>,
+}
+
+impl std::fmt::Debug for Bound {
+    /// Secret values are hidden here as well: what is printed for debugging ends in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bound({})", self.redacted_json())
+    }
+}
+
+/// Why a value cannot be bound. A secret value is never in the message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    #[error("the document has no parameter `{name}`{}", did_you_mean(.nearest.as_deref()))]
+    Unknown { name: String, nearest: Option<String> },
+    #[error("parameter `{name}` has no value and no default")]
+    Missing { name: String },
+    #[error("parameter `{name}` is {found}; it takes {wanted}")]
+    WrongType { name: String, found: String, wanted: &'static str },
+    #[error("parameter `{name}` is {found}; it takes one of {}", .allowed.join(", "))]
+    NotAllowed { name: String, found: String, allowed: Vec<String> },
+    #[error("parameter `{name}` is {found}; it must match {pattern}")]
+    NoMatch { name: String, found: String, pattern: String },
+    #[error("parameter `{name}` cannot be matched with {pattern}: {why}")]
+    Pattern { name: String, pattern: String, why: String },
+    #[error("parameter `{name}` has {found} {unit}; it takes {wanted}")]
+    Length { name: String, found: u64, unit: &'static str, wanted: String },
+    #[error("parameter `{name}` has a NUL character, which no script can receive")]
+    Nul { name: String },
+    #[error("the parameters have {found} bytes together; at most {MAX_VALUES_BYTES} are allowed")]
+    TooLarge { found: usize },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+}
+
+/// Why JSON is not what [`Document::bind`] made for this document.
+#[derive(Debug, thiserror::Error)]
+pub enum BoundJsonError {
+    #[error("the parameters are not a JSON object")]
+    NotAnObject(#[source] Option<serde_json::Error>),
+    #[error("the parameters do not hold `{0}`, which the document declares")]
+    Missing(String),
+    #[error("the parameters hold `{0}`, which the document does not declare")]
+    Unknown(String),
+}
+
+/// A value that lives outside the document: `{{ssm:name}}`, `{{ssm:name:3}}`, `{{ssm-secure:name}}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    pub name: String,
+    /// A version or a label.
+    pub selector: Option<String>,
+    /// Whether it was asked for with `ssm-secure:`.
+    pub secure: bool,
+}
+
+impl Reference {
+    pub(crate) fn from_token(name: &str) -> Option<Self> {
+        let (secure, rest) = match name.strip_prefix("ssm-secure:") {
+            Some(rest) => (true, rest),
+            None => (false, name.strip_prefix("ssm:")?),
+        };
+        let (name, selector) = match rest.split_once(':') {
+            Some((name, selector)) => (name, Some(selector.to_owned())),
+            None => (rest, None),
+        };
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), selector, secure })
+    }
+}
+
+impl Document {
+    /// Values for all parameters from the texts that a caller gives, as SSM's wire has them.
+    ///
+    /// A default counts as it stands: its author wrote it beside the rules.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the values, in the order of the declarations, unknown names last.
+    pub fn bind(&self, arguments: &BTreeMap<String, Vec<String>>) -> Result<Bound, Vec<ParameterError>> {
+        let mut errors = Vec::new();
+        let mut values = BTreeMap::new();
+        for parameter in &self.parameters {
+            match (arguments.get(&parameter.name), &parameter.default) {
+                (Some(texts), _) => match given(parameter, texts) {
+                    Ok(value) => {
+                        errors.extend(rule_errors(parameter, &value));
+                        values.insert(parameter.name.clone(), value);
+                    }
+                    Err(error) => errors.push(error),
+                },
+                (None, Some(default)) => {
+                    values.insert(parameter.name.clone(), default.clone());
+                }
+                (None, None) => errors.push(ParameterError::Missing { name: parameter.name.clone() }),
+            }
+        }
+        for name in arguments.keys().filter(|name| self.parameter(name).is_none()) {
+            let declared = self.parameters.iter().map(|parameter| parameter.name.as_str());
+            let nearest = nearest(name, declared).map(str::to_owned);
+            errors.push(ParameterError::Unknown { name: shown(name), nearest });
+        }
+        let found = arguments.values().flatten().map(String::len).sum();
+        if found > MAX_VALUES_BYTES {
+            errors.push(ParameterError::TooLarge { found });
+        }
+        if errors.is_empty() { Ok(self.bound(values)) } else { Err(errors) }
+    }
+
+    /// Reads back what [`Bound::to_json`] wrote. The values were checked when they were bound.
+    ///
+    /// # Errors
+    ///
+    /// When the JSON is no object or its names are not the declared ones.
+    pub fn bound_from_json(&self, json: &[u8]) -> Result<Bound, BoundJsonError> {
+        let value = serde_json::from_slice(json).map_err(|error| BoundJsonError::NotAnObject(Some(error)))?;
+        let Value::Object(entries) = value else { return Err(BoundJsonError::NotAnObject(None)) };
+        if let Some(unknown) = entries.keys().find(|name| self.parameter(name).is_none()) {
+            return Err(BoundJsonError::Unknown(shown(unknown)));
+        }
+        if let Some(missing) = self.parameters.iter().find(|parameter| !entries.contains_key(&parameter.name))
+        {
+            return Err(BoundJsonError::Missing(missing.name.clone()));
+        }
+        Ok(self.bound(entries.into_iter().collect()))
+    }
+
+    /// The stored parameters that the values and the steps refer to, each once.
+    #[must_use]
+    pub fn references(&self, bound: &Bound) -> BTreeSet<Reference> {
+        let mut found = BTreeSet::new();
+        for value in bound.values.values() {
+            collect_references(value, &mut found);
+        }
+        for step in &self.steps {
+            collect_references(&step.inputs, &mut found);
+            collect_references(&step.settings, &mut found);
+        }
+        found
+    }
+
+    fn bound(&self, values: BTreeMap<String, Value>) -> Bound {
+        let secret = self
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.secret)
+            .map(|parameter| parameter.name.clone())
+            .collect();
+        Bound { values, secret }
+    }
+}
+
+impl Bound {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// By name, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    #[must_use]
+    pub fn is_secret(&self, name: &str) -> bool {
+        self.secret.contains(name)
+    }
+
+    /// The whole truth, for the wire and the journal only.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.json_with(|_, value| value.clone())
+    }
+
+    /// For people: secret values are replaced by `****`.
+    #[must_use]
+    pub fn redacted_json(&self) -> String {
+        self.json_with(|name, value| if self.is_secret(name) { Value::from("****") } else { value.clone() })
+    }
+
+    fn json_with(&self, show: impl Fn(&str, &Value) -> Value) -> String {
+        let entries: Map<String, Value> =
+            self.iter().map(|(name, value)| (name.to_owned(), show(name, value))).collect();
+        Value::Object(entries).to_string()
+    }
+}
+
+fn given(parameter: &Parameter, texts: &[String]) -> Result<Value, ParameterError> {
+    let name = || parameter.name.clone();
+    if texts.iter().any(|text| text.contains('\0')) {
+        return Err(ParameterError::Nul { name: name() });
+    }
+    let is_list = matches!(
+        parameter.value_type,
+        ParameterType::StringList | ParameterType::AwsList(_) | ParameterType::MapList
+    );
+    let written = match texts {
+        [text] if !matches!(parameter.value_type, ParameterType::StringList | ParameterType::AwsList(_)) => {
+            Value::from(text.as_str())
+        }
+        _ if parameter.value_type == ParameterType::MapList => {
+            // Several texts are the maps of the list, one in each.
+            texts.iter().map(|text| serde_json::from_str(text).unwrap_or(Value::Null)).collect()
+        }
+        _ if is_list => texts.iter().map(String::as_str).collect(),
+        _ => {
+            let found =
+                if texts.is_empty() { "empty".to_owned() } else { format!("a list of {}", texts.len()) };
+            let wanted = values::wanted(&parameter.value_type);
+            return Err(ParameterError::WrongType { name: name(), found, wanted });
+        }
+    };
+    values::native(&written, &parameter.value_type).ok_or_else(|| ParameterError::WrongType {
+        name: name(),
+        found: found(parameter, &texts.join(", ")),
+        wanted: values::wanted(&parameter.value_type),
+    })
+}
+
+/// Everything that the rules hold against a value of the right type.
+fn rule_errors(parameter: &Parameter, value: &Value) -> Vec<ParameterError> {
+    let mut errors = Vec::new();
+    let rules = &parameter.rules;
+    if let Value::Array(items) = value {
+        errors.extend(length_error(parameter, items.len(), "items", rules.min_items, rules.max_items));
+    }
+    if let Value::Object(entries) = value {
+        errors.extend(length_error(parameter, entries.len(), "items", rules.min_items, rules.max_items));
+    }
+    let texts: Vec<String> = match value {
+        Value::Array(items) => items.iter().map(substitute::embedded).collect(),
+        other => vec![substitute::embedded(other)],
+    };
+    // A reference is held against the rules when it has been resolved.
+    for text in texts.iter().filter(|text| !values::has_reference(text)) {
+        errors.extend(text_errors(parameter, rules, text));
+    }
+    errors
+}
+
+fn text_errors(parameter: &Parameter, rules: &Rules, text: &str) -> Vec<ParameterError> {
+    let mut errors = Vec::new();
+    let name = || parameter.name.clone();
+    if !rules.allowed_values.is_empty() && !rules.allowed_values.iter().any(|allowed| allowed == text) {
+        let allowed = rules.allowed_values.clone();
+        errors.push(ParameterError::NotAllowed { name: name(), found: found(parameter, text), allowed });
+    }
+    errors.extend(length_error(
+        parameter,
+        text.chars().count(),
+        "characters",
+        rules.min_chars,
+        rules.max_chars,
+    ));
+    if let Some(pattern) = &rules.allowed_pattern {
+        errors.extend(pattern_error(parameter, pattern, text));
+    }
+    errors
+}
+
+fn pattern_error(parameter: &Parameter, pattern: &str, text: &str) -> Option<ParameterError> {
+    let (name, pattern_shown) = (parameter.name.clone(), shown(pattern));
+    match crate::pattern::matches(pattern, text) {
+        Ok(true) => None,
+        Ok(false) => {
+            Some(ParameterError::NoMatch { name, found: found(parameter, text), pattern: pattern_shown })
+        }
+        Err(why) => Some(ParameterError::Pattern { name, pattern: pattern_shown, why: why.to_string() }),
+    }
+}
+
+fn length_error(
+    parameter: &Parameter,
+    length: usize,
+    unit: &'static str,
+    min: Option<u64>,
+    max: Option<u64>,
+) -> Option<ParameterError> {
+    let length = length as u64;
+    let wanted = match (min, max) {
+        (Some(min), _) if length < min => format!("at least {min}"),
+        (_, Some(max)) if length > max => format!("at most {max}"),
+        _ => return None,
+    };
+    Some(ParameterError::Length { name: parameter.name.clone(), found: length, unit, wanted })
+}
+
+/// A value as a message may show it.
+fn found(parameter: &Parameter, text: &str) -> String {
+    if parameter.secret { "not right".to_owned() } else { format!("`{}`", shown(text)) }
+}
+
+fn collect_references(value: &Value, found: &mut BTreeSet<Reference>) {
+    match value {
+        Value::String(text) => found.extend(substitute::pieces(text).filter_map(|piece| match piece {
+            Piece::Token { name, .. } => Reference::from_token(name),
+            Piece::Text(_) => None,
+        })),
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
+        Value::Object(entries) => entries.values().for_each(|item| collect_references(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,222 @@
+//! The inputs of a step, as far as they can be judged before parameters have values (reference, sections 1.10 and 2).
+
+use super::{Check, Entry, find_input, start_of};
+use crate::action::Action;
+use crate::problems::{Path, nearest, shown};
+use crate::script;
+use crate::substitute;
+use crate::tree::Node;
+
+/// Inputs that every action understands.
+const FLOW_KEYS: [&str; 3] = ["onFailure", "onSuccess", "finallyStep"];
+
+/// An action's inputs: those that must be there, and those that may.
+fn known_inputs(action: Action) -> (&'static [&'static str], &'static [&'static str]) {
+    match action {
+        Action::RunShellScript | Action::RunPowerShellScript => {
+            (&["runCommand"], &["workingDirectory", "timeoutSeconds", "environment", "id"])
+        }
+        Action::RunDocument => (&["documentType", "documentPath"], &["documentParameters", "id"]),
+        Action::DownloadContent => (&["sourceType", "sourceInfo"], &["destinationPath", "id"]),
+        Action::ConfigurePackage => (
+            &["name", "action"],
+            &["version", "installationType", "additionalArguments", "repository", "source", "id"],
+        ),
+        Action::Applications => (&["action", "source"], &["sourceHash", "parameters", "id"]),
+        Action::DomainJoin => (
+            &["directoryId", "directoryName"],
+            &["directoryOU", "dnsIpAddresses", "hostName", "hostNameNumAppendDigits", "keepHostName", "id"],
+        ),
+        _ => (&[], &[]),
+    }
+}
+
+impl Check<'_, '_> {
+    pub(super) fn inputs(
+        &mut self,
+        action: Action,
+        inputs: Option<&Node>,
+        step: &Node,
+        path: &Path<'_>,
+        is_last: bool,
+    ) {
+        let (required, optional) = known_inputs(action);
+        let entries = match inputs {
+            Some(node) if !node.is_null() => {
+                let Some(entries) = node.entries() else {
+                    // A whole parameter can stand for the inputs; then there is nothing to judge yet.
+                    if !is_whole_reference(node) {
+                        let message = format!("found {}", node.kind());
+                        self.problems.error("wrong-type", &node.span, path, message, "write a map of inputs");
+                    }
+                    return;
+                };
+                entries
+            }
+            _ => &[],
+        };
+        for key in required {
+            if find_input(entries, key).is_none_or(|entry| entry.value.is_null()) {
+                let span = inputs.filter(|node| !node.is_null()).map_or_else(|| start_of(step), start_of);
+                let message = format!("{action} has no `{key}`");
+                self.problems.error("missing-input", &span, &path.key(key), message, format!("add `{key}`"));
+            }
+        }
+        if !required.is_empty() {
+            self.warn_unknown_inputs(action, entries, required, optional, path);
+        }
+        if matches!(action, Action::RunShellScript | Action::RunPowerShellScript) {
+            self.script_inputs(entries, path);
+        }
+        self.flow_inputs(entries, path, is_last);
+    }
+
+    fn warn_unknown_inputs(
+        &mut self,
+        action: Action,
+        entries: &[Entry],
+        required: &[&str],
+        optional: &[&str],
+        path: &Path<'_>,
+    ) {
+        let known = || required.iter().chain(optional).chain(&FLOW_KEYS).copied();
+        for entry in entries.iter().filter(|entry| !known().any(|key| key.eq_ignore_ascii_case(&entry.key))) {
+            let message = format!("{action} has no input `{}`, it is ignored", shown(&entry.key));
+            let help = nearest(&entry.key, known())
+                .map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            self.problems.warn("unknown-input", &entry.key_span, &path.key(&entry.key), message, help);
+        }
+    }
+
+    fn script_inputs(&mut self, entries: &[Entry], path: &Path<'_>) {
+        if let Some(entry) = find_input(entries, "runCommand") {
+            self.run_command(entry, &path.key(&entry.key));
+        }
+        if let Some(entry) = find_input(entries, "timeoutSeconds") {
+            self.script_timeout(entry, &path.key(&entry.key));
+        }
+        if let Some(entry) = find_input(entries, "workingDirectory")
+            && !entry.value.is_null()
+            && entry.value.scalar().is_none()
+        {
+            let message = format!("found {}", entry.value.kind());
+            self.problems.error(
+                "wrong-type",
+                &entry.value.span,
+                &path.key(&entry.key),
+                message,
+                "write a path",
+            );
+        }
+        if let Some(entry) = find_input(entries, "environment")
+            && !entry.value.is_null()
+            && entry.value.entries().is_none()
+            && !is_whole_reference(&entry.value)
+        {
+            let message = format!("found {}", entry.value.kind());
+            let help = "write a map from variable to value";
+            self.problems.error("wrong-type", &entry.value.span, &path.key(&entry.key), message, help);
+        }
+    }
+
+    fn run_command(&mut self, entry: &Entry, path: &Path<'_>) {
+        let Some(lines) = entry.value.items() else {
+            match entry.value.scalar() {
+                Some(_) if is_whole_reference(&entry.value) => {}
+                Some(_) => {
+                    let help = "write a list of lines; AWS's agent refuses a text here";
+                    self.problems.warn(
+                        "text-for-list",
+                        &entry.value.span,
+                        path,
+                        "a text stands for the list of lines",
+                        help,
+                    );
+                }
+                None if entry.value.is_null() => {}
+                None => {
+                    let message = format!("found {}", entry.value.kind());
+                    self.problems.error(
+                        "wrong-type",
+                        &entry.value.span,
+                        path,
+                        message,
+                        "write a list of lines",
+                    );
+                }
+            }
+            return;
+        };
+        for (index, line) in lines.iter().enumerate() {
+            if line.scalar().is_none() && !line.is_null() {
+                let message = format!("a line is {}", line.kind());
+                let help = "put the line in quotes: a colon or bracket in it reads as a map or list";
+                self.problems.error("wrong-type", &line.span, &path.index(index), message, help);
+            }
+        }
+    }
+
+    fn script_timeout(&mut self, entry: &Entry, path: &Path<'_>) {
+        let Some(text) = entry.value.scalar() else {
+            if !entry.value.is_null() {
+                let message = format!("found {}", entry.value.kind());
+                self.problems.error(
+                    "wrong-type",
+                    &entry.value.span,
+                    path,
+                    message,
+                    "write a number of seconds",
+                );
+            }
+            return;
+        };
+        if text.contains("{{") {
+            return;
+        }
+        let help = "write a number of seconds from 5 to 172800";
+        match script::seconds(text) {
+            None => {
+                let message = format!("`{}` cannot be used, so 3600 seconds are", shown(text));
+                self.problems.warn("bad-timeout", &entry.value.span, path, message, help);
+            }
+            Some(seconds) if text.contains(',') => {
+                let message = format!("`{}` is read as {seconds}; AWS's agent would use 3600", shown(text));
+                self.problems.warn("bad-timeout", &entry.value.span, path, message, help);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn flow_inputs(&mut self, entries: &[Entry], path: &Path<'_>, is_last: bool) {
+        let rules: [(&str, &[&str]); 3] = [
+            ("onFailure", &["exit", "successAndExit"]),
+            ("onSuccess", &["exit"]),
+            ("finallyStep", &["true", "false"]),
+        ];
+        for (key, values) in rules {
+            let Some(entry) = find_input(entries, key) else { continue };
+            let path = path.key(&entry.key);
+            let text = entry.value.scalar().unwrap_or_default();
+            if !values.contains(&text) && !text.contains("{{") {
+                let message = format!("`{}` has no effect", shown(text));
+                let help = format!("use {}", values.join(" or "));
+                self.problems.warn("idle-flow", &entry.value.span, &path, message, help);
+            }
+            if key == "finallyStep" && text == "true" && !is_last {
+                let help = "move the step to the end";
+                self.problems.warn(
+                    "idle-flow",
+                    &entry.value.span,
+                    &path,
+                    "finallyStep counts only on the last step",
+                    help,
+                );
+            }
+        }
+    }
+}
+
+/// A parameter that stands for the whole value: then there is nothing to judge before it has one.
+fn is_whole_reference(node: &Node) -> bool {
+    node.scalar().and_then(substitute::whole_token).is_some()
+}
