@@ -1,0 +1,245 @@
+//! Keys whose bytes sort as their values do, so that a scan of bytes is a scan of values.
+//!
+//! ```text
+//! text        its UTF-8, byte 00 written as 00 02, then 00 01     "a" never is a prefix of "ab"
+//! u8 u32 u64  big-endian
+//! Timestamp   big-endian with the sign bit turned
+//! Reverse<T>  the bytes of T turned: newest first
+//! tuples      one component after the other
+//! ```
+//!
+//! A stored key is the table's name as text, then its components. These bytes are on disks: they never change.
+
+use std::fmt;
+
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
+
+const END: [u8; 2] = [0x00, 0x01];
+const ZERO: [u8; 2] = [0x00, 0x02];
+
+/// What stands in a key: a component, or a tuple of components.
+pub trait TableKey: Sized + Clone + fmt::Debug + Send + Sync {
+    fn write(&self, out: &mut KeyWriter);
+    fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError>;
+}
+
+/// A beginning of `K`: whole components from the left. `()` is the beginning of every key.
+pub trait KeyPrefix<K> {
+    fn write_prefix(&self, out: &mut KeyWriter);
+}
+
+/// Why stored bytes are not a key of the table that they stand in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("the key ends too early")]
+    Short,
+    #[error("the key goes on after its last component")]
+    Long,
+    #[error("a text in the key is not terminated, not escaped or not UTF-8")]
+    Text,
+    #[error("{0}")]
+    Component(String),
+}
+
+/// Bytes of a key as they are put together.
+#[derive(Debug, Default, Clone)]
+pub struct KeyWriter(Vec<u8>);
+
+impl KeyWriter {
+    pub fn text(&mut self, text: &str) {
+        if text.as_bytes().contains(&0) {
+            for byte in text.bytes() {
+                if byte == 0 { self.0.extend(ZERO) } else { self.0.push(byte) }
+            }
+        } else {
+            self.0.extend_from_slice(text.as_bytes());
+        }
+        self.0.extend(END);
+    }
+
+    /// For numbers: bytes of a width that never varies.
+    pub fn fixed(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// The bytes of a key that are still to be read.
+#[derive(Debug)]
+pub struct KeyReader<'a>(&'a [u8]);
+
+impl<'a> KeyReader<'a> {
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn text(&mut self) -> Result<String, KeyError> {
+        let mut text = Vec::new();
+        loop {
+            let zero = self.0.iter().position(|byte| *byte == 0).ok_or(KeyError::Text)?;
+            text.extend_from_slice(&self.0[..zero]);
+            let mark = self.0.get(zero..zero + 2).ok_or(KeyError::Text)?;
+            let ended = mark == END;
+            if !ended && mark != ZERO {
+                return Err(KeyError::Text);
+            }
+            self.0 = &self.0[zero + 2..];
+            if ended {
+                return String::from_utf8(text).map_err(|_| KeyError::Text);
+            }
+            text.push(0);
+        }
+    }
+
+    pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], KeyError> {
+        let (bytes, rest) = self.0.split_first_chunk::<N>().ok_or(KeyError::Short)?;
+        self.0 = rest;
+        Ok(*bytes)
+    }
+
+    /// Refuses what is left over.
+    pub fn end(self) -> Result<(), KeyError> {
+        if self.0.is_empty() { Ok(()) } else { Err(KeyError::Long) }
+    }
+}
+
+/// Sorts the other way round: newest or greatest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reverse<T>(pub T);
+
+impl<T: PartialOrd> PartialOrd for Reverse<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        other.0.partial_cmp(&self.0)
+    }
+}
+
+impl<T: Ord> Ord for Reverse<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.cmp(&self.0)
+    }
+}
+
+impl TableKey for String {
+    fn write(&self, out: &mut KeyWriter) {
+        out.text(self);
+    }
+
+    fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
+        from.text()
+    }
+}
+
+impl TableKey for Box<str> {
+    fn write(&self, out: &mut KeyWriter) {
+        out.text(self);
+    }
+
+    fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
+        from.text().map(String::into_boxed_str)
+    }
+}
+
+/// Makes a type that prints and parses a component of keys: its text, which must have one spelling for one value.
+#[macro_export]
+macro_rules! text_key {
+    ($($name:ty),+ $(,)?) => {$(
+        impl $crate::TableKey for $name {
+            fn write(&self, out: &mut $crate::KeyWriter) {
+                out.text(&::std::string::ToString::to_string(self));
+            }
+
+            fn read(from: &mut $crate::KeyReader<'_>) -> ::std::result::Result<Self, $crate::KeyError> {
+                let text = from.text()?;
+                text.parse().map_err(|error| $crate::KeyError::Component(::std::string::ToString::to_string(&error)))
+            }
+        }
+    )+};
+}
+
+text_key!(NodeId, CommandId, ActivationId);
+
+/// Numbers of one width: the value to its sorting bytes and back.
+macro_rules! number_key {
+    ($($name:ty as $raw:ty: $to:expr, $from:expr;)+) => {$(
+        impl TableKey for $name {
+            fn write(&self, out: &mut KeyWriter) {
+                let to: fn(&$name) -> $raw = $to;
+                out.fixed(&to(self).to_be_bytes());
+            }
+
+            fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
+                let back: fn($raw) -> $name = $from;
+                Ok(back(<$raw>::from_be_bytes(from.fixed()?)))
+            }
+        }
+
+        impl TableKey for Reverse<$name> {
+            fn write(&self, out: &mut KeyWriter) {
+                let to: fn(&$name) -> $raw = $to;
+                out.fixed(&(!to(&self.0)).to_be_bytes());
+            }
+
+            fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
+                let back: fn($raw) -> $name = $from;
+                Ok(Reverse(back(!<$raw>::from_be_bytes(from.fixed()?))))
+            }
+        }
+    )+};
+}
+
+number_key! {
+    u8 as u8: |value| *value, |raw| raw;
+    u16 as u16: |value| *value, |raw| raw;
+    u32 as u32: |value| *value, |raw| raw;
+    u64 as u64: |value| *value, |raw| raw;
+    Timestamp as u64: |moment| moment.millis().cast_unsigned() ^ (1 << 63),
+        |raw| Timestamp::from_millis((raw ^ (1 << 63)).cast_signed());
+}
+
+macro_rules! tuple_key {
+    ($($name:ident $at:tt),+) => {
+        impl<$($name: TableKey),+> TableKey for ($($name,)+) {
+            fn write(&self, out: &mut KeyWriter) {
+                $(self.$at.write(out);)+
+            }
+
+            fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
+                Ok(($($name::read(from)?,)+))
+            }
+        }
+    };
+}
+
+tuple_key!(A 0, B 1);
+tuple_key!(A 0, B 1, C 2);
+tuple_key!(A 0, B 1, C 2, D 3);
+
+impl<K> KeyPrefix<K> for () {
+    fn write_prefix(&self, _out: &mut KeyWriter) {}
+}
+
+/// A beginning that is itself written as a key is.
+macro_rules! prefix_of {
+    ($($whole:ty, $beginning:ty, [$($name:ident),+];)+) => {$(
+        impl<$($name: TableKey),+> KeyPrefix<$whole> for $beginning {
+            fn write_prefix(&self, out: &mut KeyWriter) {
+                self.write(out);
+            }
+        }
+    )+};
+}
+
+prefix_of! {
+    (A, B), A, [A, B];
+    (A, B, C), A, [A, B, C];
+    (A, B, C), (A, B), [A, B, C];
+    (A, B, C, D), A, [A, B, C, D];
+    (A, B, C, D), (A, B), [A, B, C, D];
+    (A, B, C, D), (A, B, C), [A, B, C, D];
+}
