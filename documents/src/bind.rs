@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::document::{Document, Parameter, ParameterType, Rules};
+use crate::document::{Document, Parameter, ParameterType};
 use crate::problems::{nearest, shown};
+use crate::rules;
 use crate::substitute::{self, Piece};
 use crate::values;
 
@@ -103,7 +104,7 @@ impl Document {
             match (arguments.get(&parameter.name), &parameter.default) {
                 (Some(texts), _) => match given(parameter, texts) {
                     Ok(value) => {
-                        errors.extend(rule_errors(parameter, &value));
+                        errors.extend(rules::errors(parameter, &value));
                         values.insert(parameter.name.clone(), value);
                     }
                     Err(error) => errors.push(error),
@@ -231,82 +232,9 @@ fn given(parameter: &Parameter, texts: &[String]) -> Result<Value, ParameterErro
     };
     values::native(&written, &parameter.value_type).ok_or_else(|| ParameterError::WrongType {
         name: name(),
-        found: found(parameter, &texts.join(", ")),
+        found: rules::found(parameter, &texts.join(", ")),
         wanted: values::wanted(&parameter.value_type),
     })
-}
-
-/// Everything that the rules hold against a value of the right type.
-fn rule_errors(parameter: &Parameter, value: &Value) -> Vec<ParameterError> {
-    let mut errors = Vec::new();
-    let rules = &parameter.rules;
-    if let Value::Array(items) = value {
-        errors.extend(length_error(parameter, items.len(), "items", rules.min_items, rules.max_items));
-    }
-    if let Value::Object(entries) = value {
-        errors.extend(length_error(parameter, entries.len(), "items", rules.min_items, rules.max_items));
-    }
-    let texts: Vec<String> = match value {
-        Value::Array(items) => items.iter().map(substitute::embedded).collect(),
-        other => vec![substitute::embedded(other)],
-    };
-    // A reference is held against the rules when it has been resolved.
-    for text in texts.iter().filter(|text| !values::has_reference(text)) {
-        errors.extend(text_errors(parameter, rules, text));
-    }
-    errors
-}
-
-fn text_errors(parameter: &Parameter, rules: &Rules, text: &str) -> Vec<ParameterError> {
-    let mut errors = Vec::new();
-    let name = || parameter.name.clone();
-    if !rules.allowed_values.is_empty() && !rules.allowed_values.iter().any(|allowed| allowed == text) {
-        let allowed = rules.allowed_values.clone();
-        errors.push(ParameterError::NotAllowed { name: name(), found: found(parameter, text), allowed });
-    }
-    errors.extend(length_error(
-        parameter,
-        text.chars().count(),
-        "characters",
-        rules.min_chars,
-        rules.max_chars,
-    ));
-    if let Some(pattern) = &rules.allowed_pattern {
-        errors.extend(pattern_error(parameter, pattern, text));
-    }
-    errors
-}
-
-fn pattern_error(parameter: &Parameter, pattern: &str, text: &str) -> Option<ParameterError> {
-    let (name, pattern_shown) = (parameter.name.clone(), shown(pattern));
-    match crate::pattern::matches(pattern, text) {
-        Ok(true) => None,
-        Ok(false) => {
-            Some(ParameterError::NoMatch { name, found: found(parameter, text), pattern: pattern_shown })
-        }
-        Err(why) => Some(ParameterError::Pattern { name, pattern: pattern_shown, why: why.to_string() }),
-    }
-}
-
-fn length_error(
-    parameter: &Parameter,
-    length: usize,
-    unit: &'static str,
-    min: Option<u64>,
-    max: Option<u64>,
-) -> Option<ParameterError> {
-    let length = length as u64;
-    let wanted = match (min, max) {
-        (Some(min), _) if length < min => format!("at least {min}"),
-        (_, Some(max)) if length > max => format!("at most {max}"),
-        _ => return None,
-    };
-    Some(ParameterError::Length { name: parameter.name.clone(), found: length, unit, wanted })
-}
-
-/// A value as a message may show it.
-fn found(parameter: &Parameter, text: &str) -> String {
-    if parameter.secret { "not right".to_owned() } else { format!("`{}`", shown(text)) }
 }
 
 fn collect_references(value: &Value, found: &mut BTreeSet<Reference>) {

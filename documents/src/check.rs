@@ -10,6 +10,8 @@ use crate::document::{Document, Kind, SchemaVersion};
 use crate::problems::{Path, Problems, nearest, shown};
 use crate::tree::{self, Entry, Node};
 
+mod automation;
+mod automation_inputs;
 mod inputs;
 mod parameters;
 mod references;
@@ -96,8 +98,13 @@ fn check<'t>(text: &'t str, root: &Node, problems: &mut Problems<'t>) -> Option<
     } else {
         check.main_steps(root, top)
     };
-    check.references(top, &parameters);
-    Some(Document { schema, description, parameters, steps })
+    let runbook = (schema.kind() == Kind::Automation).then(|| check.runbook(top));
+    let names = references::Names::of(top, &parameters, runbook.as_ref());
+    if let (Some(_), Some(entry)) = (&runbook, find(top, "mainSteps")) {
+        check.runbook_flow(&entry.value, &Path::Root.key("mainSteps"), &steps, &names.steps);
+    }
+    check.references(top, &names);
+    Some(Document { schema, description, parameters, steps, runbook })
 }
 
 fn schema_version(root: &Node, top: &[Entry], problems: &mut Problems<'_>) -> Option<SchemaVersion> {

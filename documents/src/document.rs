@@ -5,6 +5,10 @@ use serde_json::Value;
 use crate::action::{Action, Platform};
 use crate::precondition::Precondition;
 
+mod runbook;
+
+pub use runbook::{Otherwise, Runbook, RunbookStep, StepOutput, Variable};
+
 /// What a document is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -87,6 +91,7 @@ pub struct Document {
     pub(crate) description: Option<String>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) steps: Vec<Step>,
+    pub(crate) runbook: Option<Runbook>,
 }
 
 /// A declared parameter.
@@ -186,6 +191,8 @@ pub struct Step {
     pub inputs: Value,
     /// Only `aws:cloudWatch` has them.
     pub settings: Value,
+    /// Only steps of an Automation document have them.
+    pub runbook: Option<Box<RunbookStep>>,
 }
 
 impl Document {
@@ -219,6 +226,12 @@ impl Document {
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// What an Automation document has beside parameters and steps.
+    #[must_use]
+    pub fn runbook(&self) -> Option<&Runbook> {
+        self.runbook.as_ref()
     }
 
     /// The platforms on which at least one step can run. A node of another platform has nothing to do.

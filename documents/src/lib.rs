@@ -20,6 +20,7 @@ mod pattern;
 mod plan;
 mod precondition;
 mod problems;
+mod rules;
 mod script;
 mod substitute;
 mod tree;
@@ -29,7 +30,10 @@ pub use action::{Action, Platform};
 pub use bind::{Bound, BoundJsonError, ParameterError, Reference};
 pub use check::{Checked, MAX_DOCUMENT_BYTES, parse};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use document::{Document, Interpolation, Kind, Parameter, ParameterType, Rules, SchemaVersion, Step};
+pub use document::{
+    Document, Interpolation, Kind, Otherwise, Parameter, ParameterType, Rules, Runbook, RunbookStep,
+    SchemaVersion, Step, StepOutput, Variable,
+};
 pub use plan::{Decision, FailReason, HostTraits, Plan, PlannedStep, SkipReason, StepInputs};
 pub use precondition::Precondition;
 pub use script::{Interpreter, ScriptInputs};

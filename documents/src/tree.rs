@@ -43,19 +43,30 @@ pub(crate) struct Entry {
 }
 
 /// Reads JSON, or else YAML. On failure the problem is reported and there is no tree.
+///
+/// A text that begins as only JSON does is JSON: read as YAML it would be accepted with a comma too many.
 pub(crate) fn read(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
-    let json = match json::read(text) {
-        Ok(node) => return Some(node),
-        Err(error) => error,
-    };
-    // Braces at the start mean JSON to the author, so its complaint is the one to show when YAML fails as well.
-    let wrote_json = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with(['{', '[']);
-    match yaml::read(text) {
+    let read =
+        json::read(text).or_else(|json| if begins_as_json(text) { Err(json) } else { yaml::read(text) });
+    match read {
         Ok(node) => Some(node),
-        Err(yaml) => {
-            let error = if wrote_json { json } else { yaml };
+        Err(error) => {
             problems.error(error.code, &error.span, &Path::Root, error.message, error.help);
             None
+        }
+    }
+}
+
+/// Whether the first brace is followed by a key in double quotes, or the first line is no part of such a text but the
+/// second one is.
+fn begins_as_json(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let is_key = |text: &str| text.trim_start().starts_with('"');
+    match text.strip_prefix('{') {
+        Some(inner) => is_key(inner) || inner.trim_start().starts_with('}'),
+        None => {
+            let mut lines = text.lines().skip(1).filter(|line| !line.trim().is_empty());
+            lines.next().is_some_and(|line| is_key(line) && line.trim_end().ends_with([',', '{', '[']))
         }
     }
 }

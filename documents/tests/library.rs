@@ -8,7 +8,9 @@ use fleetwright_documents::{
 };
 
 fn document(name: &str) -> Document {
-    let checked = parse(library::get(name).unwrap().text.as_bytes()).unwrap();
+    let shipped = library::get(name).unwrap_or_else(|| panic!("{name} is not shipped"));
+    let checked =
+        parse(shipped.text.as_bytes()).unwrap_or_else(|found| panic!("{name} is refused:\n{found}"));
     assert!(checked.warnings.is_empty(), "{}", checked.warnings);
     checked.document
 }

@@ -3,9 +3,14 @@
 use serde_json::Value as Json;
 
 use super::{Check, Entry, find};
+use crate::bind::ParameterError;
 use crate::document::{Interpolation, Kind, Parameter, ParameterType, Rules};
 use crate::problems::{Path, nearest, shown};
+use crate::rules;
 use crate::tree::Node;
+
+/// What SSM takes in one call (reference, section 1.12).
+const MAX_PARAMETERS: usize = 200;
 
 const KEYS: [&str; 13] = [
     "type",
@@ -41,6 +46,12 @@ impl Check<'_, '_> {
             );
             return Vec::new();
         };
+        if entries.len() > MAX_PARAMETERS {
+            let message = format!("the document declares {} parameters", entries.len());
+            let help = format!("at most {MAX_PARAMETERS} are allowed");
+            self.problems.error("too-many-parameters", &entry.key_span, &path, message, help);
+            return Vec::new();
+        }
         let mut parameters: Vec<Parameter> = Vec::with_capacity(entries.len());
         for entry in entries {
             let parameter = self.parameter(entry, &path.key(&entry.key));
@@ -73,7 +84,7 @@ impl Check<'_, '_> {
         let default = find(attributes, "default")
             .filter(|default| !default.value.is_null())
             .map(|default| self.default(&default.value, &value_type, &path.key("default")));
-        Parameter {
+        let parameter = Parameter {
             name: entry.key.clone(),
             value_type,
             description: self.optional_text(attributes, "description", path),
@@ -85,7 +96,51 @@ impl Check<'_, '_> {
                     .and_then(|entry| entry.value.scalar())
                     .is_some_and(|text| text.eq_ignore_ascii_case("true"))
             }),
+        };
+        self.default_obeys(attributes, &parameter, path);
+        parameter
+    }
+
+    /// An empty default stands for a value that was not given, whatever the rules say.
+    fn default_obeys(&mut self, attributes: &[Entry], parameter: &Parameter, path: &Path<'_>) {
+        let (Some(entry), Some(value)) = (find(attributes, "default"), &parameter.default) else { return };
+        if value.as_str().is_some_and(str::is_empty) {
+            return;
         }
+        let (span, path) = (&entry.value.span, path.key("default"));
+        for error in rules::errors_without_pattern(parameter, value) {
+            let help = "change the default or the rule";
+            match error {
+                ParameterError::NotAllowed { found, allowed, .. } => {
+                    let help = format!("use one of {}", shown(&allowed.join(", ")));
+                    self.problems.error(
+                        "bad-default",
+                        span,
+                        &path,
+                        format!("the default {found} is not allowed"),
+                        help,
+                    );
+                }
+                ParameterError::Length { found, unit, wanted, .. } => {
+                    let message = format!("the default has {found} {unit}, {wanted} are allowed");
+                    self.problems.error("bad-default", span, &path, message, help);
+                }
+                // Patterns are for values that callers give.
+                _ => {}
+            }
+        }
+    }
+
+    fn pattern(&mut self, attributes: &[Entry], path: &Path<'_>) -> Option<String> {
+        let pattern = self.optional_text(attributes, "allowedPattern", path)?;
+        if let (Err(error), Some(entry)) =
+            (crate::pattern::check(&pattern), find(attributes, "allowedPattern"))
+        {
+            let help = "write a regular expression in Java's dialect";
+            let path = path.key("allowedPattern");
+            self.problems.error("bad-pattern", &entry.value.span, &path, error.to_string(), help);
+        }
+        Some(pattern)
     }
 
     fn parameter_name(&mut self, entry: &Entry, path: &Path<'_>) {
@@ -112,7 +167,12 @@ impl Check<'_, '_> {
         }
     }
 
-    fn parameter_type(&mut self, entry: &Entry, attributes: &[Entry], path: &Path<'_>) -> ParameterType {
+    pub(super) fn parameter_type(
+        &mut self,
+        entry: &Entry,
+        attributes: &[Entry],
+        path: &Path<'_>,
+    ) -> ParameterType {
         let path = path.key("type");
         let help = || format!("use one of {}", ParameterType::NAMES.join(", "));
         let Some(found) = find(attributes, "type") else {
@@ -166,7 +226,7 @@ impl Check<'_, '_> {
         });
         Rules {
             allowed_values,
-            allowed_pattern: self.optional_text(attributes, "allowedPattern", path),
+            allowed_pattern: self.pattern(attributes, path),
             min_chars: self.count(attributes, "minChars", path),
             max_chars: self.count(attributes, "maxChars", path),
             min_items: self.count(attributes, "minItems", path),
@@ -199,7 +259,7 @@ impl Check<'_, '_> {
     }
 
     /// The default in its native type; a text that reads as the type is taken as it.
-    fn default(&mut self, node: &Node, value_type: &ParameterType, path: &Path<'_>) -> Json {
+    pub(super) fn default(&mut self, node: &Node, value_type: &ParameterType, path: &Path<'_>) -> Json {
         let json = node.to_json();
         match crate::values::native(&json, value_type) {
             Some(native) => native,

@@ -50,6 +50,7 @@ impl Check<'_, '_> {
             precondition: None,
             inputs,
             settings: settings.clone(),
+            runbook: None,
         };
         let properties_path = path.key("properties");
         let Some(properties) = find_input(entries, "properties") else {

@@ -54,7 +54,11 @@ impl Check<'_, '_> {
         let mut steps: Vec<Step> = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let path = path.index(index);
-            let Some(step) = self.step(item, &path, index + 1 == items.len()) else { continue };
+            let step = match self.schema.kind() {
+                Kind::Automation => self.runbook_step(item, &path),
+                _ => self.step(item, &path, index + 1 == items.len()),
+            };
+            let Some(step) = step else { continue };
             if steps.iter().any(|known| known.name == step.name) {
                 let message = format!("an earlier step is named `{}` as well", shown(&step.name));
                 let span = item
@@ -96,7 +100,14 @@ impl Check<'_, '_> {
         let (name, action) = (name?, action?);
         self.inputs(action, inputs, node, &path.key("inputs"), is_last);
         let json = |key: &str| find(entries, key).map_or(Json::Null, |entry| entry.value.to_json());
-        Some(Step { name, action, precondition, inputs: json("inputs"), settings: json("settings") })
+        Some(Step {
+            name,
+            action,
+            precondition,
+            inputs: json("inputs"),
+            settings: json("settings"),
+            runbook: None,
+        })
     }
 
     fn step_keys(&mut self, entries: &[Entry], path: &Path<'_>) {
