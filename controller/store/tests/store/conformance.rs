@@ -114,7 +114,8 @@ async fn a_prefix_selects_its_keys_and_no_other(store: Make) {
         batch.put(key.to_vec(), "x");
     }
     store.commit(batch).await.unwrap();
-    let cases: [(&[u8], Option<&[u8]>, &[&[u8]]); 9] = [
+    type Case = (&'static [u8], Option<&'static [u8]>, &'static [&'static [u8]]);
+    let cases: [Case; 9] = [
         (b"a/", None, &[b"a/1", b"a/2"]),
         (b"a", None, &[b"a", b"a/1", b"a/2", b"a0"]),
         (b"a/", Some(b"a/1"), &[b"a/2"]),

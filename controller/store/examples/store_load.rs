@@ -1,0 +1,139 @@
+//! A program to crash and to measure.
+//!
+//! ```text
+//! store_load write FOLDER TASKS COMMITS   each task commits COMMITS times, half of them after opening the store anew;
+//!                                         prints `task number` for each acknowledged commit
+//! store_load bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES_PER_COMMIT
+//! ```
+
+#![expect(clippy::print_stdout, reason = "what it prints is its result")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use fleetwright_store::{Batch, SharedStore, SledSettings, SledStore};
+
+#[path = "../tests/store/workload.rs"]
+mod workload;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["write", folder, tasks, commits] => {
+            let (tasks, commits): (usize, u64) = (tasks.parse()?, commits.parse()?);
+            write(folder, tasks, commits / 2).await?;
+            write(folder, tasks, commits - commits / 2).await
+        }
+        ["bench", folder, writers, seconds, value_bytes, writes] => {
+            let load = Bench { value_bytes: value_bytes.parse()?, writes: writes.parse()? };
+            load.run(folder, writers.parse()?, Duration::from_secs(seconds.parse()?)).await
+        }
+        _ => bail!(
+            "usage: store_load write FOLDER TASKS COMMITS | bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES"
+        ),
+    }
+}
+
+fn open(folder: &str) -> anyhow::Result<SharedStore> {
+    let settings = SledSettings { reserve_bytes: 0, ..SledSettings::default() };
+    Ok(Arc::new(SledStore::open(folder, settings)?))
+}
+
+async fn write(folder: &str, tasks: usize, commits: u64) -> anyhow::Result<()> {
+    let store = open(folder)?;
+    let tasks: Vec<_> =
+        (0..tasks).map(|task| tokio::spawn(write_task(store.clone(), task, commits))).collect();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(())
+}
+
+async fn write_task(store: SharedStore, task: usize, commits: u64) -> anyhow::Result<()> {
+    let found = workload::found(&*store, task).await.map_err(anyhow::Error::msg)?;
+    let (mut number, mut before) = found.map_or((0, None), |(number, revision)| (number, Some(revision)));
+    for _ in 0..commits {
+        number += 1;
+        before = Some(store.commit(workload::batch(task, number, before)).await?);
+        println!("{task} {number}");
+    }
+    Ok(())
+}
+
+/// Commits of `writes` values of `value_bytes` each, over a million keys.
+#[derive(Clone, Copy)]
+struct Bench {
+    value_bytes: usize,
+    writes: u64,
+}
+
+impl Bench {
+    async fn run(self, folder: &str, writers: u64, time: Duration) -> anyhow::Result<()> {
+        let store = open(folder)?;
+        let committed = Arc::new(AtomicU64::new(0));
+        let (began, cpu_began) = (Instant::now(), cpu_time()?);
+        let tasks: Vec<_> = (0..writers)
+            .map(|writer| tokio::spawn(self.write(store.clone(), writer, began + time, committed.clone())))
+            .collect();
+        for task in tasks {
+            task.await??;
+        }
+        let (took, cpu) = (began.elapsed(), cpu_time()?.saturating_sub(cpu_began));
+        let commits = committed.load(Ordering::Relaxed);
+        println!(
+            "{writers} writers, {} writes of {} bytes: {:.0} commits/s, {:.0} writes/s, {:.1} µs of CPU a commit",
+            self.writes,
+            self.value_bytes,
+            commits as f64 / took.as_secs_f64(),
+            (commits * self.writes) as f64 / took.as_secs_f64(),
+            cpu.as_secs_f64() * 1e6 / commits as f64,
+        );
+        println!("{}", memory()?);
+        for usage in store.usage() {
+            println!("{usage:?}");
+        }
+        Ok(())
+    }
+
+    async fn write(
+        self,
+        store: SharedStore,
+        writer: u64,
+        until: Instant,
+        committed: Arc<AtomicU64>,
+    ) -> anyhow::Result<()> {
+        let mut random = writer.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        while Instant::now() < until {
+            let mut batch = Batch::new();
+            for write in 0..self.writes {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let key = format!("bench/{:06}/{writer}/{write}", random % 1_000_000);
+                batch.put(key, random.to_le_bytes().repeat(self.value_bytes / 8));
+            }
+            store.commit(batch).await?;
+            committed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// User and system time of this process.
+fn cpu_time() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().context("a name in brackets")?.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+fn memory() -> anyhow::Result<String> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = |name| status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    Ok(format!("{} {}", line("VmRSS"), line("VmHWM")))
+}
