@@ -16,6 +16,8 @@
 //! an agent that dies in between leaves nothing that runs unknown to its journal.
 
 mod facts;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod process;

@@ -63,6 +63,7 @@ impl Platform for Linux {
             Interpreter::Shell => Ok(InterpreterCommand {
                 program: SHELL.into(),
                 arguments: vec!["-c".into(), shell_word(script).into()],
+                ..Default::default()
             }),
             Interpreter::PowerShell => {
                 let program = POWERSHELLS.into_iter().map(PathBuf::from).find(|path| path.is_file());
@@ -70,7 +71,13 @@ impl Platform for Linux {
                     capability: "running a PowerShell script without /usr/bin/pwsh",
                     os: "Linux",
                 })?;
-                Ok(InterpreterCommand { program, arguments: vec!["-f".into(), script.into()] })
+                Ok(InterpreterCommand {
+                    program,
+                    arguments: vec!["-f".into(), script.into()],
+                    environment: vec![("HOME", "/")],
+                    // It would colour its output for a terminal.
+                    without: Some("TERM"),
+                })
             }
         }
     }

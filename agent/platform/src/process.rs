@@ -22,11 +22,15 @@ pub enum Interpreter {
     PowerShell,
 }
 
-/// A program and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a script is run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InterpreterCommand {
     pub program: PathBuf,
     pub arguments: Vec<OsString>,
+    /// Variables that the interpreter needs, whatever the script's environment says.
+    pub environment: Vec<(&'static str, &'static str)>,
+    /// The first variable whose name or value contains this is left out of its environment.
+    pub without: Option<&'static str>,
 }
 
 /// A variable in the environment of a process, inherited by all that it starts, by which they are found again.
@@ -42,7 +46,8 @@ pub struct Marker {
 pub struct ProcessSpec {
     pub program: PathBuf,
     pub arguments: Vec<OsString>,
-    /// The whole environment; nothing is inherited beside it. The marker is added.
+    /// The whole environment; nothing is inherited beside it. Of two variables with one name the later counts. The
+    /// marker is added.
     pub environment: Vec<(OsString, OsString)>,
     /// The agent's own when none.
     pub working_directory: Option<PathBuf>,
@@ -100,6 +105,9 @@ pub trait Process: fmt::Debug + Send {
 
     /// Asks the whole group to end.
     fn terminate(&mut self) -> Result<(), SignalError>;
+
+    /// Whether anything that `terminate` reaches still lives.
+    fn group_is_alive(&self) -> bool;
 
     /// Ends the whole tree, which cannot refuse.
     fn kill(&mut self) -> Result<(), SignalError>;

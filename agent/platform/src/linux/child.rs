@@ -104,6 +104,10 @@ impl Process for LinuxProcess {
         tree::terminate(&self.identity)
     }
 
+    fn group_is_alive(&self) -> bool {
+        tree::group_is_alive(&self.identity)
+    }
+
     fn kill(&mut self) -> Result<(), SignalError> {
         tree::kill(&self.identity).map(|_| ())
     }

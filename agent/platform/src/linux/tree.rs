@@ -61,6 +61,10 @@ pub(super) fn terminate(identity: &ProcessIdentity) -> Result<(), SignalError> {
     if group_members(&all(), identity).is_empty() { Ok(()) } else { signal_group(identity, Signal::TERM) }
 }
 
+pub(super) fn group_is_alive(identity: &ProcessIdentity) -> bool {
+    group_members(&all(), identity).into_iter().any(Entry::is_alive)
+}
+
 /// Kills everything that belongs and tells how many that were. Returns when no process belongs that has not been
 /// sent the signal, which is not to say that the last one has already gone.
 pub(super) fn kill(identity: &ProcessIdentity) -> Result<usize, SignalError> {

@@ -1,0 +1,1 @@
+//! The spool by its rules: positions, limits, restarts.
