@@ -1,1 +1,25 @@
-//! fleetwright-controller
+//! The controller: three doors, one house.
+//!
+//! ```text
+//!   doors        authenticate, authorise, translate; nothing else
+//!     │
+//!   nodes · commands · mailbox        operations, records, and what happens by itself
+//!     │
+//!   fleetwright_store                 tables and blobs: the truth
+//! ```
+//!
+//! A capability's rules live in its own folder and nowhere else. Whatever happens by itself reads the store, decides
+//! with a pure function and writes the difference, and may be killed at any line. Nothing is acknowledged before it
+//! is durable.
+
+pub mod authority;
+pub mod commands;
+pub mod doors;
+pub mod error;
+pub mod house;
+pub mod mailbox;
+pub mod nodes;
+mod records;
+pub mod serve;
+pub mod settings;
+pub mod tables;

@@ -1,0 +1,159 @@
+//! Where the authority lives between starts: `<data>/authority/authority.pem` and `authority.key`.
+//!
+//! The key file is readable by its owner only; a key that others can read is refused rather than used. Both files
+//! are written whole and synced before the authority signs anything.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use fleetwright_proto::clock::Timestamp;
+use rcgen::KeyPair;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::{Authority, IssueError};
+
+/// Why there is no authority.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    #[error("cannot use {path}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{0} can be read by others: chmod 600 it, and think about who may have read it")]
+    Exposed(PathBuf),
+    #[error("{0} does not hold what we wrote there: restore it from a backup")]
+    Damaged(PathBuf),
+    #[error("{present} exists and {missing} does not: restore it from a backup")]
+    HalfMissing { present: PathBuf, missing: PathBuf },
+    #[error("cannot make an authority")]
+    Generate(#[source] IssueError),
+}
+
+/// Opens the authority in this folder, or makes one where none ever was.
+pub fn open(folder: &Path, now: Timestamp) -> Result<Authority, AuthorityError> {
+    let (certificate, key) = (folder.join("authority.pem"), folder.join("authority.key"));
+    match (certificate.exists(), key.exists()) {
+        (true, true) => load(&certificate, &key),
+        (false, false) => create(folder, &certificate, &key, now),
+        (true, false) => Err(AuthorityError::HalfMissing { present: certificate, missing: key }),
+        // The certificate is written last, so a key alone is a first start that was cut short: nothing was signed.
+        (false, true) => create(folder, &certificate, &key, now),
+    }
+}
+
+/// Where the first operator's certificate and key are, and the certificate of the authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorFiles {
+    pub authority: PathBuf,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The files of the operator of this data folder.
+#[must_use]
+pub fn operator_files(data_dir: &Path) -> OperatorFiles {
+    OperatorFiles {
+        authority: data_dir.join("authority/authority.pem"),
+        certificate: data_dir.join("operator/admin.pem"),
+        key: data_dir.join("operator/admin.key"),
+    }
+}
+
+/// Makes a certificate for the operator `admin`: whoever can read the data folder commands the
+/// fleet. It is made anew at every start, so that it never expires on a controller that is in use.
+pub fn keep_operator(authority: &Authority, data_dir: &Path, now: Timestamp) -> Result<(), AuthorityError> {
+    let files = operator_files(data_dir);
+    let folder = data_dir.join("operator");
+    private_folder(&folder).map_err(|source| file_error(&folder, source))?;
+    let (certificate, key) = authority.issue_operator("admin", now).map_err(AuthorityError::Generate)?;
+    write_private(&files.key, key.as_bytes()).map_err(|source| file_error(&files.key, source))?;
+    write_private(&files.certificate, certificate.as_bytes())
+        .map_err(|source| file_error(&files.certificate, source))
+}
+
+fn load(certificate: &Path, key: &Path) -> Result<Authority, AuthorityError> {
+    refuse_exposed(key)?;
+    let key_pem = fs::read_to_string(key).map_err(|source| file_error(key, source))?;
+    let key_pair = KeyPair::from_pem(&key_pem).map_err(|_| AuthorityError::Damaged(key.to_owned()))?;
+    let der = CertificateDer::from_pem_file(certificate)
+        .map_err(|_| AuthorityError::Damaged(certificate.to_owned()))?;
+    Authority::restore(der, key_pair).map_err(|_| AuthorityError::Damaged(certificate.to_owned()))
+}
+
+fn create(folder: &Path, certificate: &Path, key: &Path, now: Timestamp) -> Result<Authority, AuthorityError> {
+    let (authority, certificate_pem, key_pem) = Authority::generate(now).map_err(AuthorityError::Generate)?;
+    private_folder(folder).map_err(|source| file_error(folder, source))?;
+    write_private(key, key_pem.as_bytes()).map_err(|source| file_error(key, source))?;
+    write_private(certificate, certificate_pem.as_bytes()).map_err(|source| file_error(certificate, source))?;
+    Ok(authority)
+}
+
+/// Writes a file that only its owner can read, whole or not at all, and on the disk when this returns.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // A temporary file is made with owner-only permissions.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder that only its owner can enter.
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    match fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(0o700)),
+        Err(error) => Err(error),
+    }
+}
+
+fn refuse_exposed(path: &Path) -> Result<(), AuthorityError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(|source| file_error(path, source))?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { Err(AuthorityError::Exposed(path.to_owned())) }
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> AuthorityError {
+    AuthorityError::File { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn an_authority_is_made_once_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority");
+        let first = open(&path, Timestamp::default()).unwrap();
+        let again = open(&path, Timestamp::default()).unwrap();
+        assert_eq!(first.fingerprint(), again.fingerprint());
+        let mode = fs::metadata(path.join("authority.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_that_is_gone_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority");
+        open(&path, Timestamp::default()).unwrap();
+        let key = path.join("authority.key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(open(&path, Timestamp::default()), Err(AuthorityError::Exposed(_))));
+        fs::remove_file(&key).unwrap();
+        assert!(matches!(open(&path, Timestamp::default()), Err(AuthorityError::HalfMissing { .. })));
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority");
+        open(&path, Timestamp::default()).unwrap();
+        fs::write(path.join("authority.pem"), "not a certificate").unwrap();
+        let error = open(&path, Timestamp::default()).unwrap_err().to_string();
+        assert!(error.contains("authority.pem") && error.contains("backup"), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! `fleetwright`: the controller (`serve`, `dev`) and the operator's command line (everything else).
+
+mod dev;
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use fleetwright_cli::{CompletionsArgs, Exit, GlobalOptions, Io, OperatorCommand};
+
+/// Systems manager for fleets of Linux and Windows hosts, on your own machines
+#[derive(Debug, Parser)]
+#[command(name = "fleetwright", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Start with:  fleetwright dev\nThen:        fleetwright run --target all -- uname -a")]
+struct Program {
+    #[command(flatten)]
+    globals: GlobalOptions,
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once, at the start")]
+enum Verb {
+    /// Start a controller and an agent for this host, run a first command, and say what to type next
+    Dev(dev::DevArgs),
+    /// Start a controller
+    Serve(serve::ServeArgs),
+    /// Write shell completions
+    Completions(CompletionsArgs),
+    #[command(flatten)]
+    Operator(OperatorCommand),
+}
+
+fn main() -> ExitCode {
+    let Program { globals, command } = Program::parse();
+    let result = match command {
+        Verb::Dev(args) => dev::main(args),
+        Verb::Serve(args) => serve::main(args),
+        Verb::Completions(args) => {
+            let exit = fleetwright_cli::completions(args.shell, Program::command(), &mut Io::process());
+            return ExitCode::from(exit.code());
+        }
+        Verb::Operator(command) => Ok(operate(globals, command)),
+    };
+    match result {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            // Nobody to tell when standard error is closed.
+            drop(writeln!(std::io::stderr(), "error: {}", failure.line));
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+/// Why `dev` or `serve` ended before its time.
+#[derive(Debug)]
+struct Failure {
+    line: String,
+    exit: Exit,
+}
+
+impl Failure {
+    /// Something is in the way: the line says what, and what would be right.
+    fn refused(error: &dyn std::error::Error) -> Self {
+        Self { line: fleetwright_controller::error::chain(error), exit: Exit::Refused }
+    }
+}
+
+fn operate(globals: GlobalOptions, command: OperatorCommand) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            // The process's handles want a runtime around them: Ctrl-C is listened for from the start.
+            let _inside = runtime.enter();
+            runtime.block_on(fleetwright_cli::run(globals, command, &mut Io::process()))
+        }
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "error: cannot start: {error}"));
+            Exit::Refused
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `fleetwright serve`: a controller from a configuration file.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use fleetwright_cli::Exit;
+use fleetwright_controller::serve::Controller;
+use fleetwright_controller::settings::{EXAMPLE, Settings};
+use fleetwright_proto::clock::SystemClock;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::Failure;
+
+/// Start a controller
+///
+/// Runs until it is asked to stop (SIGTERM or Ctrl-C). The first start makes the fleet's certificate authority and a
+/// certificate for the operator `admin` in the data folder. The log goes to standard error; FLEETWRIGHT_LOG sets what
+/// is logged (error, warn, info, debug).
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  fleetwright serve --print-config > fleetwright.toml\n  fleetwright serve --config fleetwright.toml\n\nExit codes: 0 stopped as asked, 2 an error in the configuration, 3 something is in the way.")]
+pub(crate) struct ServeArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
+    config: Option<PathBuf>,
+    /// Print the default configuration with its explanations, and end
+    #[arg(long)]
+    print_config: bool,
+    /// How the log is written
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
+    let Some(path) = args.config.filter(|_| !args.print_config) else {
+        drop(std::io::stdout().write_all(EXAMPLE.as_bytes()));
+        return Ok(Exit::Done);
+    };
+    let settings = Settings::read(&path)
+        .map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?;
+    log_to_stderr("info", args.log_format);
+    runtime()?.block_on(async {
+        let controller =
+            Controller::start(&settings, Arc::new(SystemClock)).await.map_err(|error| Failure::refused(&error))?;
+        tracing::info!(
+            address = %controller.address(),
+            data = %controller.data_dir().display(),
+            authority = controller.house().authority.fingerprint(),
+            "ready"
+        );
+        asked_to_stop().await.map_err(|error| Failure::refused(&error))?;
+        tracing::info!("stopping");
+        controller.stop().await;
+        Ok(Exit::Done)
+    })
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::refused(&error))
+}
+
+/// Completes when the process is asked to end.
+pub(crate) async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+pub(crate) fn log_to_stderr(default: &str, format: LogFormat) {
+    let filter = EnvFilter::try_from_env("FLEETWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

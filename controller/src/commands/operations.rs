@@ -1,0 +1,181 @@
+//! Reading commands and invocations back.
+
+use fleetwright_proto::ids::{CommandId, NodeId};
+
+use super::records::{CommandRecord, InvocationRecord};
+use super::report::InvocationKey;
+use super::send::newest_first;
+use super::state::{Reason, State};
+use super::tally::{Counts, Tally};
+use crate::error::Refusal;
+use crate::house::House;
+use crate::records::{Pages, next_key};
+use crate::tables::{COMMAND, COMMAND_TIME, INVOCATION};
+
+/// Commands looked at for one page, so that a filter that matches nothing answers soon.
+const SCAN_MAX: usize = 10_000;
+/// Rows read at once.
+const PAGE: usize = 512;
+
+/// Where a list goes on.
+pub type TimeKey = (fleetwright_store::Reverse<u64>, CommandId);
+
+/// The place of a command in the list that is sorted newest first.
+pub(super) fn time_key(id: &CommandId, record: &CommandRecord) -> TimeKey {
+    (newest_first(record.requested), id.clone())
+}
+
+/// The answer to a command that does not exist.
+#[must_use]
+pub fn unknown(id: &CommandId) -> Refusal {
+    Refusal::not_found(format!("there is no command {id}: `command list` shows those that are kept"))
+}
+
+/// A command.
+pub async fn get(house: &House, id: &CommandId) -> Result<CommandRecord, Refusal> {
+    Ok(COMMAND.get(&*house.store, id).await?.ok_or_else(|| unknown(id))?.value)
+}
+
+/// An invocation.
+pub async fn invocation(house: &House, id: &CommandId, node: &NodeId) -> Result<InvocationRecord, Refusal> {
+    let key = (id.clone(), node.clone());
+    let row = INVOCATION.get(&*house.store, &key).await?;
+    row.map(|row| row.value).ok_or_else(|| {
+        Refusal::not_found(format!("command {id} was not sent to {node}: `command show {id}` lists its nodes"))
+    })
+}
+
+/// The counts of a command's invocations. An open command's are at hand, a finished one's are counted.
+pub async fn counts(house: &House, id: &CommandId) -> Result<Counts, Refusal> {
+    if let Some(counts) = house.lives.counts(id) {
+        return Ok(counts);
+    }
+    let mut tally = Tally::default();
+    let mut pages = Pages::of(&INVOCATION, id.clone());
+    while let Some(rows) = pages.next(&*house.store).await? {
+        for row in &rows {
+            tally.note(&row.key.1, &row.value, row.revision);
+        }
+    }
+    Ok(tally.counts())
+}
+
+/// What [`list`] is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Empty: all.
+    pub statuses: Vec<Status>,
+    pub node: Option<NodeId>,
+}
+
+/// A page of commands and where the next one starts.
+pub type Commands = (Vec<(CommandId, CommandRecord)>, Option<TimeKey>);
+
+/// Commands, newest first.
+pub async fn list(house: &House, filter: &Filter, after: Option<TimeKey>, limit: usize) -> Result<Commands, Refusal> {
+    let (mut found, mut after, mut looked_at) = (Vec::new(), after, 0);
+    loop {
+        let rows = limit.clamp(1, PAGE);
+        let page = COMMAND_TIME.scan(&*house.store, &(), after.as_ref(), rows).await?;
+        after = next_key(&page, rows);
+        for mark in page.rows {
+            looked_at += 1;
+            let id = mark.key.1.clone();
+            if let Some(row) = COMMAND.get(&*house.store, &id).await?
+                && passes(house, filter, &id, &row.value).await?
+            {
+                found.push((id, row.value));
+            }
+            if found.len() >= limit || looked_at >= SCAN_MAX {
+                return Ok((found, Some(mark.key)));
+            }
+        }
+        if after.is_none() {
+            return Ok((found, None));
+        }
+    }
+}
+
+async fn passes(house: &House, filter: &Filter, id: &CommandId, record: &CommandRecord) -> Result<bool, Refusal> {
+    if let Some(node) = &filter.node
+        && INVOCATION.get(&*house.store, &(id.clone(), node.clone())).await?.is_none()
+    {
+        return Ok(false);
+    }
+    if filter.statuses.is_empty() {
+        return Ok(true);
+    }
+    let counts = if record.outcome.is_some() { Counts::default() } else { counts(house, id).await? };
+    Ok(filter.statuses.contains(&status(record, &counts)))
+}
+
+/// A page of a command's invocations and where the next one starts.
+pub type Invocations = (Vec<(NodeId, InvocationRecord)>, Option<InvocationKey>);
+
+/// The invocations of a command, by node id.
+pub async fn invocations(
+    house: &House,
+    id: &CommandId,
+    after: Option<InvocationKey>,
+    limit: usize,
+) -> Result<Invocations, Refusal> {
+    get(house, id).await?;
+    let page = INVOCATION.scan(&*house.store, id, after.as_ref(), limit).await?;
+    crate::records::note_unreadable("invocation", &page.unreadable);
+    let next = next_key(&page, limit);
+    Ok((page.rows.into_iter().map(|row| (row.key.1, row.value)).collect(), next))
+}
+
+/// A command's status (reference, section 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Pending,
+    InProgress,
+    Cancelling,
+    Success,
+    Failed,
+    TimedOut,
+    Cancelled,
+}
+
+/// The status of a command with these counts.
+#[must_use]
+pub fn status(record: &CommandRecord, counts: &Counts) -> Status {
+    use super::tally::Verdict;
+    match record.outcome.as_ref().map(|outcome| &outcome.verdict) {
+        Some(Verdict::Success {}) => Status::Success,
+        Some(Verdict::Failed { .. } | Verdict::Incomplete { .. }) => Status::Failed,
+        Some(Verdict::ExecutionTimedOut { .. } | Verdict::DeliveryTimedOut { .. }) => Status::TimedOut,
+        Some(Verdict::Cancelled { .. } | Verdict::SendInterrupted {}) => Status::Cancelled,
+        None if record.cancel.is_some() => Status::Cancelling,
+        None if counts.pending + counts.delayed == counts.total() => Status::Pending,
+        None => Status::InProgress,
+    }
+}
+
+/// SSM's words for a command's status.
+#[must_use]
+pub fn status_details(record: &CommandRecord, status: Status) -> &'static str {
+    match (&record.outcome, status) {
+        (Some(outcome), _) => outcome.verdict.status_details(),
+        (None, Status::Pending) => "Pending",
+        (None, Status::Cancelling) => "Cancelling",
+        (None, _) => "In Progress",
+    }
+}
+
+/// What an invocation's state looks like from outside: a node that went away meanwhile delays what it has not taken.
+#[must_use]
+pub fn seen_state(house: &House, node: &NodeId, record: &InvocationRecord) -> (State, Reason) {
+    match (record.state, record.dispatched) {
+        (State::Pending, Some(_)) if !house.lines.is_open(node) => {
+            (State::Delayed, Reason::NodeAway { last_seen: house.lines.last_seen(node) })
+        }
+        (State::Delayed, Some(_))
+            if house.lines.is_open(node) && matches!(record.reason, Reason::NodeAway { .. }) =>
+        {
+            (State::Pending, Reason::InMailbox {})
+        }
+        _ => (record.state, record.reason.clone()),
+    }
+}

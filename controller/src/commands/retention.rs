@@ -1,0 +1,87 @@
+//! Nothing grows for ever: finished commands go by age, with everything that is kept under their id.
+
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_proto::ids::CommandId;
+use fleetwright_store::{Batch, Codec, KeyPrefix, Table, TableKey};
+
+use super::operations::TimeKey;
+use super::output::blob_folder;
+use super::records::CommandRecord;
+use super::send::newest_first;
+use crate::error::Refusal;
+use crate::house::House;
+use crate::records::Pages;
+use crate::tables::{ACTIVATION, COMMAND, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, OUTPUT, OUTPUT_LENGTH};
+
+/// How often [`run_once`] is due.
+pub const INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
+/// Commands deleted in one run; the rest waits for the next.
+const RUN_MAX: usize = 10_000;
+/// Sorts behind every command of its millisecond.
+const LAST_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/// Deletes what is older than the limits say. Returns how many commands went.
+pub async fn run_once(house: &House) -> Result<usize, Refusal> {
+    let keep = i64::try_from(house.limits.keep_commands.as_millis()).unwrap_or(i64::MAX);
+    let oldest = Timestamp::from_millis(house.clock.now().millis().saturating_sub(keep));
+    delete_activations(house, oldest).await?;
+    let Ok(last_id) = LAST_ID.parse::<CommandId>() else { return Ok(0) };
+    let start: TimeKey = (newest_first(oldest), last_id);
+    let page = COMMAND_TIME.scan(&*house.store, &(), Some(&start), RUN_MAX).await?;
+    let mut deleted = 0;
+    for mark in page.rows {
+        let id = mark.key.1.clone();
+        let row = COMMAND.get(&*house.store, &id).await?;
+        // A command may be allowed to stay open for longer than finished ones are kept.
+        if row.as_ref().is_some_and(|row| row.value.outcome.is_none()) {
+            continue;
+        }
+        delete(house, &id, &mark.key, row.map(|row| row.value)).await?;
+        deleted += 1;
+    }
+    Ok(deleted)
+}
+
+/// The rows that lead to a command go last: killed in between, the next run finds the rest again.
+async fn delete(house: &House, id: &CommandId, mark: &TimeKey, record: Option<CommandRecord>) -> Result<(), Refusal> {
+    house.blobs.delete_prefix(&blob_folder(id).parse()?).await?;
+    delete_below(house, &OUTPUT, id.clone()).await?;
+    delete_below(house, &OUTPUT_LENGTH, id.clone()).await?;
+    delete_below(house, &INVOCATION, id.clone()).await?;
+    let mut batch = Batch::new();
+    if let Some(token) = record.and_then(|record| record.client_token) {
+        COMMAND_TOKEN.delete(&mut batch, &token);
+    }
+    COMMAND.delete(&mut batch, id);
+    COMMAND_TIME.delete(&mut batch, mark);
+    house.store.commit(batch).await?;
+    Ok(())
+}
+
+async fn delete_below<K: TableKey, V: Codec>(
+    house: &House,
+    table: &Table<K, V>,
+    prefix: impl KeyPrefix<K>,
+) -> Result<(), Refusal> {
+    let mut pages = Pages::of(table, prefix);
+    while let Some(rows) = pages.next(&*house.store).await? {
+        let mut batch = Batch::new();
+        for row in rows {
+            table.delete(&mut batch, &row.key);
+        }
+        house.store.commit(batch).await?;
+    }
+    Ok(())
+}
+
+async fn delete_activations(house: &House, oldest: Timestamp) -> Result<(), Refusal> {
+    let mut pages = Pages::of(&ACTIVATION, ());
+    while let Some(rows) = pages.next(&*house.store).await? {
+        let mut batch = Batch::new();
+        for row in rows.into_iter().filter(|row| row.value.expired(oldest)) {
+            ACTIVATION.delete(&mut batch, &row.key);
+        }
+        house.store.commit(batch).await?;
+    }
+    Ok(())
+}

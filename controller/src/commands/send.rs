@@ -1,0 +1,314 @@
+//! Sending a command: everything is checked before anything is written.
+//!
+//! A command of up to [`WRITE_NODES`] nodes is one commit: the command, its invocations, and for the first wave the
+//! mailbox entries. A larger one is written in several, of which the last says that all are there; only then is
+//! anything sent, and after a crash in between nothing is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fleetwright_documents::{Bound, Diagnostics, Document, Platform};
+use fleetwright_proto::DOCUMENT_MAX_BYTES;
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_proto::ids::{CommandId, NodeId};
+use fleetwright_store::Batch;
+use sha2::{Digest, Sha256};
+
+use super::limits::{parse_concurrency, parse_errors};
+use super::payload;
+use super::reconcile::{abandon, presence_of};
+use super::records::{CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, TokenRecord};
+use super::state::{self, Reason};
+use crate::error::{Kind, Refusal};
+use crate::house::House;
+use crate::mailbox::{Mail, MailboxRecord};
+use crate::nodes::operations::matching;
+use crate::nodes::records::NodeRecord;
+use crate::nodes::targets::{Selector, TARGETS_MAX};
+use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, MAILBOX, NODE};
+
+/// Invocations of one commit.
+const WRITE_NODES: usize = 250;
+/// Longest comment, characters (reference, section 3.1).
+const COMMENT_MAX_CHARS: usize = 100;
+const TOKEN_MAX_CHARS: usize = 64;
+/// SSM's default delivery time-out (reference, section 3.1).
+const DELIVERY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(3600);
+const DELIVERY_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Which document a command is to run.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// A stored or shipped one. An empty version is the default version.
+    Named { name: String, version: String },
+    /// One that comes with the request.
+    Content(Bytes),
+}
+
+/// What an operator asks for, unchecked.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    pub document: Wanted,
+    pub parameters: BTreeMap<String, Vec<String>>,
+    pub targets: Vec<(String, Vec<String>)>,
+    pub max_concurrency: String,
+    pub max_errors: String,
+    /// Zero: one hour.
+    pub delivery_timeout: Duration,
+    pub comment: String,
+    pub client_token: String,
+    pub requested_by: String,
+}
+
+/// Sends a command. Durable when this returns: the command and one invocation for each target. A repeated wish with
+/// the same client token answers with the command that the first one made.
+pub async fn send(house: &House, wish: Wish) -> Result<(CommandId, CommandRecord), Refusal> {
+    if let Some(earlier) = earlier(house, &wish.client_token).await? {
+        return Ok(earlier);
+    }
+    let token = wish.client_token.clone();
+    let checked = check(house, wish).await?;
+    let id = CommandId::random();
+    match write(house, &id, checked).await {
+        Ok(record) => Ok((id, record)),
+        Err(error) => {
+            abandon(house, &id).await?;
+            match (error.kind, earlier(house, &token).await?) {
+                (Kind::Conflict, Some(earlier)) => Ok(earlier),
+                (Kind::Conflict, None) => {
+                    Err(Refusal::conflict("a node left the fleet while the command was written: try again"))
+                }
+                _ => Err(error),
+            }
+        }
+    }
+}
+
+async fn earlier(house: &House, token: &str) -> Result<Option<(CommandId, CommandRecord)>, Refusal> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let Some(row) = COMMAND_TOKEN.get(&*house.store, &token.to_owned()).await? else {
+        return Ok(None);
+    };
+    let id = row.value.command;
+    let record = super::operations::get(house, &id).await?;
+    Ok(Some((id, record)))
+}
+
+struct Checked {
+    record: CommandRecord,
+    document: Document,
+    nodes: Vec<(NodeId, NodeRecord)>,
+}
+
+async fn check(house: &House, wish: Wish) -> Result<Checked, Refusal> {
+    check_texts(&wish)?;
+    let max_concurrency = parse_concurrency(&wish.max_concurrency)?;
+    let max_errors = parse_errors(&wish.max_errors)?;
+    let delivery_timeout = delivery_timeout(wish.delivery_timeout)?;
+    let targets = selectors(wish.targets)?;
+    let (used, text, document) = find_document(wish.document)?;
+    let bound = bind(&used.name, &document, &wish.parameters)?;
+    refuse_references(&document, &bound)?;
+    let parameters = bound.to_json();
+    if text.len() + parameters.len() > DOCUMENT_MAX_BYTES {
+        return Err(Refusal::invalid(format!(
+            "document and parameters are {} bytes together: {DOCUMENT_MAX_BYTES} at most",
+            text.len() + parameters.len()
+        )));
+    }
+    let nodes = matching(house, &targets).await?;
+    if nodes.is_empty() {
+        return Err(Refusal::not_found(format!(
+            "no node matches {}: `node list` shows nodes and their tags",
+            describe(&targets)
+        )));
+    }
+    if used.source == DocumentSource::Blob {
+        payload::keep_blob(house, text).await?;
+    }
+    let record = CommandRecord {
+        execution_timeout_ms: millis(document.execution_timeout(&bound)),
+        document: used,
+        parameters: payload::keep_text(house, parameters).await?,
+        targets,
+        target_count: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+        targets_written: false,
+        max_concurrency,
+        max_errors,
+        delivery_timeout_ms: millis(delivery_timeout),
+        comment: wish.comment,
+        requested_by: wish.requested_by,
+        requested: house.clock.now(),
+        client_token: (!wish.client_token.is_empty()).then_some(wish.client_token),
+        cancel: None,
+        outcome: None,
+    };
+    Ok(Checked { record, document, nodes })
+}
+
+fn check_texts(wish: &Wish) -> Result<(), Refusal> {
+    for (what, text, most) in
+        [("comment", &wish.comment, COMMENT_MAX_CHARS), ("client token", &wish.client_token, TOKEN_MAX_CHARS)]
+    {
+        if text.chars().count() > most {
+            return Err(Refusal::invalid(format!("the {what} is longer than {most} characters")));
+        }
+    }
+    Ok(())
+}
+
+fn delivery_timeout(wanted: Duration) -> Result<Duration, Refusal> {
+    if wanted.is_zero() {
+        return Ok(DELIVERY_TIMEOUT_DEFAULT);
+    }
+    if !(Duration::from_secs(1)..=DELIVERY_TIMEOUT_MAX).contains(&wanted) {
+        return Err(Refusal::invalid("the delivery time-out is out of range: 1 second to 30 days"));
+    }
+    Ok(wanted)
+}
+
+fn selectors(targets: Vec<(String, Vec<String>)>) -> Result<Vec<Selector>, Refusal> {
+    if targets.is_empty() {
+        return Err(Refusal::invalid("no target: name nodes, a tag, a platform, or all"));
+    }
+    if targets.len() > TARGETS_MAX {
+        return Err(Refusal::invalid(format!("{} targets are too many: {TARGETS_MAX} at most", targets.len())));
+    }
+    targets.into_iter().map(|(key, values)| Selector::parse(&key, values)).collect()
+}
+
+fn describe(targets: &[Selector]) -> String {
+    let parts = targets.iter().map(|selector| {
+        let (key, values) = selector.parts();
+        if values.is_empty() { key } else { format!("{key}={}", values.join(",")) }
+    });
+    parts.collect::<Vec<_>>().join(" and ")
+}
+
+fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refusal> {
+    let (name, version, source, text) = match wanted {
+        Wanted::Named { name, version } => {
+            let shipped = fleetwright_documents::library::get(&name).ok_or_else(|| unknown_document(&name))?;
+            let only = shipped.version.to_string();
+            if !["", "$DEFAULT", "$LATEST", &only].contains(&version.as_str()) {
+                return Err(Refusal::not_found(format!(
+                    "document {name} has no version `{}`: it has {only}",
+                    version.escape_debug()
+                )));
+            }
+            let text = Bytes::from_static(shipped.text.as_bytes());
+            (name, only, DocumentSource::Library, text)
+        }
+        Wanted::Content(text) => ("(inline)".to_owned(), "1".to_owned(), DocumentSource::Blob, text),
+    };
+    let checked = fleetwright_documents::parse(&text).map_err(|problems| bad_document(&name, &problems))?;
+    if checked.document.kind() != fleetwright_documents::Kind::Command {
+        return Err(Refusal::invalid(format!("{name} is not a Command document: Run Command runs only those")));
+    }
+    let sha256 = hex::encode(Sha256::digest(&text));
+    Ok((DocumentUsed { name, version, sha256, source }, text, checked.document))
+}
+
+fn unknown_document(name: &str) -> Refusal {
+    let shown: String = name.chars().take(128).collect();
+    let known: Vec<_> = fleetwright_documents::library::all().iter().map(|document| document.name).collect();
+    Refusal::not_found(format!("there is no document `{}`: there are {}", shown.escape_debug(), known.join(", ")))
+}
+
+fn bad_document(name: &str, problems: &Diagnostics) -> Refusal {
+    Refusal::invalid(format!("the document {name} has errors:\n{problems}"))
+}
+
+fn bind(name: &str, document: &Document, arguments: &BTreeMap<String, Vec<String>>) -> Result<Bound, Refusal> {
+    document.bind(arguments).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        Refusal::invalid(format!("the parameters do not fit {name}: {}", lines.join("; ")))
+    })
+}
+
+/// References to the parameter store are refused until there is one: a literal `{{ssm:…}}` must not reach a script.
+fn refuse_references(document: &Document, bound: &Bound) -> Result<(), Refusal> {
+    match document.references(bound).first() {
+        None => Ok(()),
+        Some(reference) => Err(Refusal::invalid(format!(
+            "the reference to the parameter {} cannot be resolved: this controller has no parameter store yet",
+            reference.name
+        ))),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<CommandRecord, Refusal> {
+    let Checked { mut record, document, nodes } = checked;
+    let platforms: Vec<_> = document.platforms().collect();
+    let mut first_wave = match nodes.len() <= WRITE_NODES {
+        true => usize::try_from(record.max_concurrency.concurrency(record.target_count)).unwrap_or(usize::MAX),
+        false => 0,
+    };
+    let chunks = nodes.len().div_ceil(WRITE_NODES);
+    for (at, chunk) in nodes.chunks(WRITE_NODES).enumerate() {
+        let mut batch = Batch::new();
+        record.targets_written = at + 1 == chunks;
+        if at == 0 {
+            add_command(&mut batch, id, &record)?;
+        } else if record.targets_written {
+            COMMAND.put(&mut batch, id, &record)?;
+        }
+        for (node, about) in chunk {
+            batch.require(NODE.exists(node));
+            let mut invocation = invocation(&record, about, &platforms);
+            if first_wave > 0 && !invocation.state.is_final() {
+                first_wave -= 1;
+                invocation = dispatch(house, &mut batch, id, node, invocation)?;
+            }
+            INVOCATION.insert(&mut batch, &(id.clone(), node.clone()), &invocation)?;
+        }
+        house.store.commit(batch).await?;
+    }
+    Ok(record)
+}
+
+fn add_command(batch: &mut Batch, id: &CommandId, record: &CommandRecord) -> Result<(), Refusal> {
+    COMMAND.insert(batch, id, record)?;
+    COMMAND_OPEN.put(batch, id, &Mark {})?;
+    COMMAND_TIME.put(batch, &super::operations::time_key(id, record), &Mark {})?;
+    if let Some(token) = &record.client_token {
+        COMMAND_TOKEN.insert(batch, token, &TokenRecord { command: id.clone() })?;
+    }
+    Ok(())
+}
+
+fn invocation(command: &CommandRecord, node: &NodeRecord, platforms: &[Platform]) -> InvocationRecord {
+    let waiting = state::waiting(command);
+    let platform = &node.facts.platform_type;
+    if platforms.iter().any(|supported| supported.name().eq_ignore_ascii_case(platform)) {
+        return waiting;
+    }
+    let reason = Reason::UnsupportedPlatform { platform: platform.clone() };
+    state::lost(waiting.clone(), reason, command.requested).unwrap_or(waiting)
+}
+
+/// Puts an invocation into its node's mailbox, in the commit that `batch` becomes.
+pub(super) fn dispatch(
+    house: &House,
+    batch: &mut Batch,
+    command: &CommandId,
+    node: &NodeId,
+    invocation: InvocationRecord,
+) -> Result<InvocationRecord, Refusal> {
+    let dispatch = Dispatch { at: house.clock.now(), seq: house.sequence.next() };
+    let mail = MailboxRecord { work: Mail::Run(command.clone()) };
+    MAILBOX.put(batch, &(node.clone(), dispatch.seq), &mail)?;
+    Ok(state::dispatched(invocation, dispatch, presence_of(house, node)))
+}
+
+/// The moment in a form that sorts newest first.
+pub(super) fn newest_first(moment: Timestamp) -> fleetwright_store::Reverse<u64> {
+    fleetwright_store::Reverse(u64::try_from(moment.millis()).unwrap_or(0))
+}

@@ -1,0 +1,83 @@
+//! The gRPC door: one file for each service, and the one place where refusals become status codes.
+
+pub mod activations;
+pub mod agent;
+pub mod commands;
+pub mod controller;
+pub mod nodes;
+mod page;
+
+use std::sync::Arc;
+
+use fleetwright_proto::agent::agent_server::AgentServer;
+use fleetwright_proto::control::activations_server::ActivationsServer;
+use fleetwright_proto::control::commands_server::CommandsServer;
+use fleetwright_proto::control::controller_server::ControllerServer;
+use fleetwright_proto::control::nodes_server::NodesServer;
+use fleetwright_proto::MESSAGE_MAX_BYTES;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+
+use crate::error::{Kind, Refusal};
+use crate::house::House;
+
+/// Every service of this door.
+#[must_use]
+pub fn routes(house: &Arc<House>) -> Routes {
+    let agent = AgentServer::new(agent::AgentDoor::new(house.clone())).max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let commands =
+        CommandsServer::new(commands::CommandsDoor::new(house.clone())).max_decoding_message_size(MESSAGE_MAX_BYTES);
+    Routes::new(agent)
+        .add_service(commands)
+        .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
+        .add_service(ActivationsServer::new(activations::ActivationsDoor::new(house.clone())))
+        .add_service(ControllerServer::new(controller::ControllerDoor::new(house.clone())))
+}
+
+/// The one mapping from refusals to gRPC.
+#[must_use]
+pub fn status(refusal: &Refusal) -> Status {
+    let code = match refusal.kind {
+        Kind::NotFound => Code::NotFound,
+        Kind::AlreadyExists => Code::AlreadyExists,
+        Kind::Invalid => Code::InvalidArgument,
+        Kind::Conflict => Code::Aborted,
+        Kind::Denied => Code::PermissionDenied,
+        Kind::Exhausted => Code::ResourceExhausted,
+        Kind::Unavailable => Code::Unavailable,
+        Kind::TimedOut => Code::DeadlineExceeded,
+        Kind::Internal => Code::Internal,
+    };
+    if refusal.kind == Kind::Internal {
+        tracing::error!(error = refusal.message, "an operation failed");
+    }
+    Status::new(code, refusal.message.clone())
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        status(&refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_code() {
+        for (refusal, code) in [
+            (Refusal::not_found("x"), Code::NotFound),
+            (Refusal::already_exists("x"), Code::AlreadyExists),
+            (Refusal::invalid("x"), Code::InvalidArgument),
+            (Refusal::conflict("x"), Code::Aborted),
+            (Refusal::denied("x"), Code::PermissionDenied),
+            (Refusal::exhausted("x"), Code::ResourceExhausted),
+            (Refusal::unavailable("x"), Code::Unavailable),
+            (Refusal::timed_out("x"), Code::DeadlineExceeded),
+            (Refusal::internal("x"), Code::Internal),
+        ] {
+            assert_eq!(status(&refusal).code(), code);
+        }
+    }
+}

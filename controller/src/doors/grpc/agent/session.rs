@@ -1,0 +1,282 @@
+//! One node's stream, from Hello to its end.
+//!
+//! ```text
+//! Hello ──► the line is open (durable) ──► Welcome ──► deliveries, acknowledgements, heartbeats ──► closed (durable)
+//! ```
+//!
+//! What the node says is handled in order, one thing after the other; every operation is durable before its
+//! acknowledgement is sent. At most [`IN_FLIGHT`] deliveries are without an answer at any moment, and a node that does
+//! not read its stream is not read from either: neither side can make the other's memory grow.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwright_proto::agent::accepted::Outcome;
+use fleetwright_proto::agent::agent_message::Message as Said;
+use fleetwright_proto::agent::controller_message::Message as Say;
+use fleetwright_proto::agent::delivery::Work;
+use fleetwright_proto::agent::{
+    AgentMessage, CancelCommand, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello, OutputAck,
+    ReportAck, RunDocument, Welcome, goodbye,
+};
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_proto::ids::NodeId;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::words;
+use crate::commands::output;
+use crate::commands::payload;
+use crate::commands::report::{self, Answer};
+use crate::error::Refusal;
+use crate::house::House;
+use crate::mailbox::{self, Mail};
+use crate::nodes::presence::{self, Closing, Line};
+use crate::nodes::{enrolment, inventory, operations};
+
+/// Deliveries without an answer on one stream.
+const IN_FLIGHT: usize = 16;
+/// Messages that wait for the node to read them.
+const QUEUE: usize = 8;
+/// When something that the node refused is offered again.
+const OFFER_AGAIN: Duration = Duration::from_secs(15);
+/// A stream whose first message has not come by then is closed.
+const HELLO_WITHIN: Duration = Duration::from_secs(20);
+
+type Outbound = mpsc::Sender<Result<ControllerMessage, Status>>;
+
+/// Starts a session; what it says comes out of the stream.
+pub(super) fn open(
+    house: Arc<House>,
+    node: NodeId,
+    inbound: Streaming<AgentMessage>,
+) -> impl Stream<Item = Result<ControllerMessage, Status>> {
+    let (outbound, stream) = mpsc::channel(QUEUE);
+    tokio::spawn(run(house, node, inbound, outbound));
+    ReceiverStream::new(stream)
+}
+
+async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessage>, outbound: Outbound) {
+    let hello = match first(&house, &mut inbound).await {
+        Ok(Some(hello)) => hello,
+        Ok(None) => return,
+        Err(refusal) => return end(&node, &outbound, &refusal).await,
+    };
+    let line = house.lines.open(&node, house.clock.now());
+    let mut session = Session { house: &house, line: &line, outbound: &outbound, mail: MailState::default() };
+    let result = session.run(hello, &mut inbound).await;
+    if let Err(refusal) = result {
+        end(&node, &outbound, &refusal).await;
+    }
+    if let Err(error) = presence::close(&house, line).await {
+        tracing::warn!(%node, %error, "cannot note that a node's stream closed");
+    }
+}
+
+async fn first(house: &House, inbound: &mut Streaming<AgentMessage>) -> Result<Option<Hello>, Refusal> {
+    let message = tokio::select! {
+        message = inbound.message() => message,
+        () = house.clock.sleep(HELLO_WITHIN) => return Err(Refusal::invalid("no Hello came")),
+    };
+    match message {
+        Ok(Some(AgentMessage { message: Some(Said::Hello(hello)) })) => Ok(Some(hello)),
+        Ok(Some(_)) => Err(Refusal::invalid("the first message of a stream must be Hello")),
+        Ok(None) | Err(_) => Ok(None),
+    }
+}
+
+async fn end(node: &NodeId, outbound: &Outbound, refusal: &Refusal) {
+    tracing::warn!(%node, error = %refusal, "a node's stream was ended");
+    // Nobody listens when the node is gone.
+    drop(outbound.send(Err(refusal.clone().into())).await);
+}
+
+/// What was sent of the mailbox on this stream.
+#[derive(Debug, Default)]
+struct MailState {
+    /// Everything up to here was sent or is in `refused`.
+    read_up_to: Option<u64>,
+    unanswered: BTreeSet<u64>,
+    offer_again: Option<Timestamp>,
+}
+
+struct Session<'a> {
+    house: &'a Arc<House>,
+    line: &'a Line,
+    outbound: &'a Outbound,
+    mail: MailState,
+}
+
+impl Session<'_> {
+    async fn run(&mut self, hello: Hello, inbound: &mut Streaming<AgentMessage>) -> Result<(), Refusal> {
+        let (house, line) = (self.house, self.line);
+        presence::record_open(house, line).await?;
+        self.greet(hello).await?;
+        let closing = line.closing();
+        tokio::pin!(closing);
+        let silence_max = house.limits.heartbeat * 5 / 2;
+        let mut quiet = house.clock.sleep(silence_max);
+        self.deliver().await?;
+        loop {
+            let offer_again = self.mail.offer_again;
+            tokio::select! {
+                said = inbound.message() => match said {
+                    Ok(Some(AgentMessage { message })) => {
+                        line.heard(house.clock.now());
+                        self.hear(message).await?;
+                    }
+                    Ok(None) | Err(_) => return Ok(()),
+                },
+                () = line.mail() => self.deliver().await?,
+                why = closing.as_mut() => return self.goodbye(why).await,
+                () = sleep_until(house, offer_again) => {
+                    self.mail.offer_again = None;
+                    self.mail.read_up_to = None;
+                    self.deliver().await?;
+                }
+                () = quiet.as_mut() => {
+                    let deadline = line.last_seen().plus(silence_max);
+                    if deadline <= house.clock.now() {
+                        return Ok(());
+                    }
+                    quiet = house.clock.sleep_until(deadline);
+                }
+            }
+        }
+    }
+
+    async fn greet(&self, hello: Hello) -> Result<(), Refusal> {
+        let (house, node) = (self.house, self.line.node());
+        let named = hello.open_commands.iter().map(|text| words::command(text)).collect::<Result<_, _>>()?;
+        if let Some(host) = hello.host {
+            operations::note_facts(house, node, host.into()).await?;
+        }
+        report::reconnected(house, node, &named).await?;
+        self.say(Say::Welcome(Welcome {
+            now_ms: house.clock.now().millis(),
+            heartbeat_ms: u32::try_from(house.limits.heartbeat.as_millis()).unwrap_or(u32::MAX),
+            controller_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+        .await
+    }
+
+    async fn hear(&mut self, message: Option<Said>) -> Result<(), Refusal> {
+        let (house, node) = (self.house, self.line.node());
+        match message {
+            Some(Said::Accepted(accepted)) => {
+                let answer = match accepted.outcome() {
+                    Outcome::Journaled | Outcome::Duplicate => Answer::Taken,
+                    Outcome::Refused => Answer::Refused { detail: accepted.detail.chars().take(500).collect() },
+                    Outcome::Unspecified => return Err(Refusal::invalid("an answer without an outcome")),
+                };
+                self.answered(accepted.seq, answer).await
+            }
+            Some(Said::Output(output)) => {
+                let (command_id, step, stream) = (output.command_id.clone(), output.step, output.stream);
+                let piece = words::piece(node, output)?;
+                let offset = output::keep(house, &piece).await?;
+                self.say(Say::OutputAck(OutputAck { command_id, step, stream, offset })).await
+            }
+            Some(Said::Report(told)) => {
+                let key = (words::command(&told.command_id)?, node.clone());
+                let report = words::report(&told)?;
+                let pieces: Vec<_> =
+                    told.output.into_iter().map(|output| words::piece(node, output)).collect::<Result<_, _>>()?;
+                report::reported(house, &key, report, &pieces).await?;
+                self.say(Say::ReportAck(ReportAck { command_id: told.command_id, seq: told.seq })).await
+            }
+            Some(Said::Inventory(told)) => inventory::put(house, node, told).await,
+            Some(Said::Renew(renew)) => {
+                let certificate = enrolment::renew(house, node, &renew.certificate_request).await?;
+                let authority = house.authority.certificate().to_vec().into();
+                self.say(Say::Certificate(Certificate { certificate: certificate.to_vec().into(), authority })).await
+            }
+            Some(Said::Heartbeat(Heartbeat {})) => self.say(Say::Heartbeat(Heartbeat {})).await,
+            Some(Said::Hello(_)) => Err(Refusal::invalid("a second Hello on the same stream")),
+            // A newer agent may say what this controller does not know yet.
+            None => Ok(()),
+        }
+    }
+
+    async fn answered(&mut self, seq: u64, answer: Answer) -> Result<(), Refusal> {
+        if matches!(answer, Answer::Refused { .. }) {
+            let again = self.house.clock.now().plus(OFFER_AGAIN);
+            self.mail.offer_again.get_or_insert(again);
+        }
+        report::answered(self.house, self.line.node(), seq, answer).await?;
+        let was_full = self.mail.unanswered.len() >= IN_FLIGHT;
+        self.mail.unanswered.remove(&seq);
+        if was_full { self.deliver().await } else { Ok(()) }
+    }
+
+    /// Sends what is in the mailbox and was not sent on this stream, as far as there is room.
+    async fn deliver(&mut self) -> Result<(), Refusal> {
+        while self.mail.unanswered.len() < IN_FLIGHT {
+            let entries = mailbox::read(self.house, self.line.node(), self.mail.read_up_to).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for (seq, entry) in entries {
+                if self.mail.unanswered.len() >= IN_FLIGHT {
+                    return Ok(());
+                }
+                self.mail.read_up_to = Some(seq);
+                if self.mail.unanswered.contains(&seq) {
+                    continue;
+                }
+                if let Some(work) = self.work(entry.work).await? {
+                    self.mail.unanswered.insert(seq);
+                    self.say(Say::Delivery(Delivery { seq, work: Some(work) })).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn work(&self, mail: Mail) -> Result<Option<Work>, Refusal> {
+        let command = match mail {
+            Mail::Cancel(command) => {
+                return Ok(Some(Work::Cancel(CancelCommand { command_id: command.to_string() })));
+            }
+            Mail::Run(command) => command,
+        };
+        let Some(payload) = payload::load(self.house, &command).await? else {
+            return Ok(None);
+        };
+        let within = self.house.clock.now().until(payload.record.deliver_by());
+        Ok(Some(Work::Run(RunDocument {
+            command_id: command.to_string(),
+            document_name: payload.record.document.name.clone(),
+            document_version: payload.record.document.version.clone(),
+            content: payload.content.clone(),
+            parameters: payload.parameters.clone(),
+            start_within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
+        })))
+    }
+
+    async fn goodbye(&self, why: Closing) -> Result<(), Refusal> {
+        let (code, detail) = match why {
+            Closing::Replaced => (goodbye::Code::Replaced, "a newer stream of this node is here"),
+            Closing::Deregistered => (goodbye::Code::Deregistered, "this node was deregistered: enrol it again"),
+            Closing::Stopping => (goodbye::Code::Restart, "the controller is stopping"),
+        };
+        self.say(Say::Goodbye(Goodbye { code: code.into(), detail: detail.to_owned() })).await
+    }
+
+    async fn say(&self, message: Say) -> Result<(), Refusal> {
+        let message = ControllerMessage { message: Some(message) };
+        // A node that is gone is noticed by the inbound side.
+        drop(self.outbound.send(Ok(message)).await);
+        Ok(())
+    }
+}
+
+async fn sleep_until(house: &House, moment: Option<Timestamp>) {
+    match moment {
+        Some(moment) => house.clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

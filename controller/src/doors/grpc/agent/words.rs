@@ -1,0 +1,114 @@
+//! What agents say, in the house's own words. Nothing that an agent sends is trusted to be in range.
+
+use fleetwright_proto::agent::{self, InvocationStatus, ReasonCode, step_result};
+use fleetwright_proto::ids::{CommandId, NodeId};
+
+use crate::commands::output::{Channel, Piece, StreamKey};
+use crate::commands::records::{StepRecord, StepStatus};
+use crate::commands::state::{Reason, Report, State};
+use crate::error::Refusal;
+
+/// Most steps of a report: a document of 64 KiB cannot have more.
+const STEPS_MAX: usize = 1000;
+/// Texts of a report are cut to this many characters, so that an invocation fits its row.
+const TEXT_MAX_CHARS: usize = 500;
+
+/// A command id from the wire.
+pub(super) fn command(text: &str) -> Result<CommandId, Refusal> {
+    text.parse().map_err(|error| Refusal::invalid(format!("{error}")))
+}
+
+/// A piece of output from the wire.
+pub(super) fn piece(node: &NodeId, output: agent::Output) -> Result<Piece, Refusal> {
+    let channel = match output.stream() {
+        agent::Stream::Stdout => Channel::Stdout,
+        agent::Stream::Stderr => Channel::Stderr,
+        agent::Stream::Unspecified => return Err(Refusal::invalid("output of no stream")),
+    };
+    if usize::try_from(output.step).is_ok_and(|step| step >= STEPS_MAX) {
+        return Err(Refusal::invalid(format!("output of step {}, which no document has", output.step)));
+    }
+    let agent::Output { command_id, step, stream: _, offset, data } = output;
+    let stream = StreamKey { command: command(&command_id)?, node: node.clone(), step, channel };
+    Ok(Piece { stream, offset, data })
+}
+
+/// A report from the wire, without the output that rides on it.
+pub(super) fn report(report: &agent::Report) -> Result<Report, Refusal> {
+    if report.steps.len() > STEPS_MAX {
+        return Err(Refusal::invalid(format!("a report of {} steps", report.steps.len())));
+    }
+    Ok(Report {
+        seq: report.seq,
+        state: state(report.status())?,
+        reason: reason(report)?,
+        steps: report.steps.iter().map(step).collect(),
+    })
+}
+
+fn state(status: InvocationStatus) -> Result<State, Refusal> {
+    Ok(match status {
+        InvocationStatus::InProgress => State::InProgress,
+        InvocationStatus::Success => State::Success,
+        InvocationStatus::Failed => State::Failed,
+        InvocationStatus::TimedOut => State::TimedOut,
+        InvocationStatus::Cancelled => State::Cancelled,
+        InvocationStatus::Unspecified => return Err(Refusal::invalid("a report without a status")),
+    })
+}
+
+fn reason(report: &agent::Report) -> Result<Reason, Refusal> {
+    let (step, detail) = (cut(&report.reason_step), cut(&report.reason_detail));
+    Ok(match report.reason() {
+        ReasonCode::QueuedOnNode => Reason::QueuedOnNode {},
+        ReasonCode::RunningStep => Reason::RunningStep { step },
+        ReasonCode::AllStepsDone => Reason::AllStepsDone {},
+        ReasonCode::StepFailed => Reason::StepFailed { step, detail },
+        ReasonCode::StepTimedOut => Reason::StepTimedOut { step, detail },
+        ReasonCode::CancelledOnNode => Reason::CancelledOnNode { by: "the node".to_owned() },
+        ReasonCode::StartDeadlinePassed => Reason::NotStartedInTime {},
+        ReasonCode::Interrupted => Reason::Interrupted { step, detail },
+        ReasonCode::DocumentRefused => Reason::DocumentRefused { detail },
+        ReasonCode::Rebooting => Reason::Rebooting { step },
+        ReasonCode::Unspecified => return Err(Refusal::invalid("a report without a reason")),
+    })
+}
+
+fn step(result: &agent::StepResult) -> StepRecord {
+    let (exit_code, signal) = match result.ended {
+        Some(step_result::Ended::ExitCode(code)) => (Some(code), None),
+        Some(step_result::Ended::Signal(signal)) => (None, Some(signal)),
+        None => (None, None),
+    };
+    StepRecord {
+        name: cut(&result.name),
+        action: cut(&result.action),
+        status: step_status(result.status()),
+        exit_code,
+        signal,
+        started_ms: result.started_ms,
+        finished_ms: result.finished_ms,
+        detail: cut(&result.detail),
+        stdout_bytes: result.stdout_bytes,
+        stderr_bytes: result.stderr_bytes,
+        stdout_dropped_bytes: result.stdout_dropped_bytes,
+        stderr_dropped_bytes: result.stderr_dropped_bytes,
+    }
+}
+
+fn step_status(status: agent::StepStatus) -> StepStatus {
+    match status {
+        agent::StepStatus::StepPending | agent::StepStatus::Unspecified => StepStatus::Pending,
+        agent::StepStatus::StepInProgress => StepStatus::InProgress,
+        agent::StepStatus::StepSuccess => StepStatus::Success,
+        agent::StepStatus::StepFailedStatus => StepStatus::Failed,
+        agent::StepStatus::StepTimedOutStatus => StepStatus::TimedOut,
+        agent::StepStatus::StepCancelled => StepStatus::Cancelled,
+        agent::StepStatus::StepSkipped => StepStatus::Skipped,
+        agent::StepStatus::StepInterrupted => StepStatus::Interrupted,
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_MAX_CHARS).collect()
+}

@@ -1,0 +1,218 @@
+//! `fleetwright.control.v1.Commands`.
+
+mod views;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwright_proto::control::commands_server::Commands;
+use fleetwright_proto::control::send_command_request::Document;
+use fleetwright_proto::control::{
+    CancelCommandRequest, CancelCommandResponse, Command, ExplainRequest, ExplainResponse, GetCommandRequest,
+    GetCommandResponse, GetOutputRequest, GetOutputResponse, ListCommandsRequest, ListCommandsResponse,
+    ListInvocationsRequest, ListInvocationsResponse, SendCommandRequest, SendCommandResponse,
+    WatchCommandRequest, WatchCommandResponse,
+};
+use fleetwright_proto::ids::CommandId;
+use futures::stream::try_unfold;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::page;
+use crate::commands::operations::{self, Filter};
+use crate::commands::output::{self, OutputKey};
+use crate::commands::records::CommandRecord;
+use crate::commands::send::{self, Wanted, Wish};
+use crate::commands::watch::{Follower, Output};
+use crate::commands::{cancel, explain};
+use crate::doors::access::operator;
+use crate::error::Refusal;
+use crate::house::House;
+use crate::nodes::operations::resolve;
+
+/// Translates between the wire and [`crate::commands`].
+#[derive(Debug)]
+pub struct CommandsDoor {
+    house: Arc<House>,
+}
+
+impl CommandsDoor {
+    #[must_use]
+    pub fn new(house: Arc<House>) -> Self {
+        Self { house }
+    }
+
+    async fn view(&self, id: &CommandId, record: &CommandRecord) -> Result<Command, Refusal> {
+        let counts = operations::counts(&self.house, id).await?;
+        views::command(&self.house, id, record, &counts).await
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Commands for CommandsDoor {
+    async fn send_command(
+        &self,
+        request: Request<SendCommandRequest>,
+    ) -> Result<Response<SendCommandResponse>, Status> {
+        let requested_by = operator(request.extensions())?;
+        let (id, record) = send::send(&self.house, wish(request.into_inner(), requested_by)?).await?;
+        let command = self.view(&id, &record).await?;
+        Ok(Response::new(SendCommandResponse { command: Some(command) }))
+    }
+
+    async fn list_commands(
+        &self,
+        request: Request<ListCommandsRequest>,
+    ) -> Result<Response<ListCommandsResponse>, Status> {
+        let ListCommandsRequest { statuses, node_id, page_size, page_token } = request.into_inner();
+        let filter = Filter {
+            statuses: statuses.into_iter().map(views::wanted_status).collect::<Result<_, _>>()?,
+            node: match node_id.as_str() {
+                "" => None,
+                wanted => Some(resolve(&self.house, wanted).await?.0),
+            },
+        };
+        let after = page::after(&page_token)?.map(views::time_key);
+        let (found, next) = operations::list(&self.house, &filter, after, page::size(page_size)).await?;
+        let mut commands = Vec::with_capacity(found.len());
+        for (id, record) in &found {
+            commands.push(self.view(id, record).await?);
+        }
+        let next_page_token = page::token(next.map(|(time, id)| (time.0, id)));
+        Ok(Response::new(ListCommandsResponse { commands, next_page_token }))
+    }
+
+    async fn get_command(
+        &self,
+        request: Request<GetCommandRequest>,
+    ) -> Result<Response<GetCommandResponse>, Status> {
+        let id = command_id(&request.into_inner().command_id)?;
+        let record = operations::get(&self.house, &id).await?;
+        let command = self.view(&id, &record).await?;
+        Ok(Response::new(GetCommandResponse { command: Some(command) }))
+    }
+
+    async fn list_invocations(
+        &self,
+        request: Request<ListInvocationsRequest>,
+    ) -> Result<Response<ListInvocationsResponse>, Status> {
+        let ListInvocationsRequest { command_id: id, page_size, page_token } = request.into_inner();
+        let id = command_id(&id)?;
+        let record = operations::get(&self.house, &id).await?;
+        let after = page::after(&page_token)?;
+        let (found, next) = operations::invocations(&self.house, &id, after, page::size(page_size)).await?;
+        let mut invocations = Vec::with_capacity(found.len());
+        for (node, invocation) in &found {
+            invocations.push(views::invocation(&self.house, &id, &record, node, invocation).await?);
+        }
+        Ok(Response::new(ListInvocationsResponse { invocations, next_page_token: page::token(next) }))
+    }
+
+    type WatchCommandStream = Answers<WatchCommandResponse>;
+
+    async fn watch_command(
+        &self,
+        request: Request<WatchCommandRequest>,
+    ) -> Result<Response<Self::WatchCommandStream>, Status> {
+        let WatchCommandRequest { command_id: id, output } = request.into_inner();
+        let id = command_id(&id)?;
+        let record = operations::get(&self.house, &id).await?;
+        let output = if output { Output::Wanted } else { Output::Unwanted };
+        let follower = Follower::new(self.house.clone(), id.clone(), output).await?;
+        let house = self.house.clone();
+        let events = try_unfold((house, id, record, follower), async |(house, id, record, mut follower)| {
+            let Some(event) = follower.next().await? else { return Ok::<_, Status>(None) };
+            let event = views::event(&house, &id, &record, event).await?;
+            Ok(Some((event, (house, id, record, follower))))
+        });
+        Ok(Response::new(Box::pin(events)))
+    }
+
+    type GetOutputStream = Answers<GetOutputResponse>;
+
+    async fn get_output(
+        &self,
+        request: Request<GetOutputRequest>,
+    ) -> Result<Response<Self::GetOutputStream>, Status> {
+        let request = request.into_inner();
+        let id = command_id(&request.command_id)?;
+        let (node, _) = resolve(&self.house, &request.node_id).await?;
+        let invocation = operations::invocation(&self.house, &id, &node).await?;
+        let wanted = views::Selection::new(&request, &invocation)?;
+        let pages = try_unfold((self.house.clone(), Some(None::<OutputKey>)), move |(house, after)| {
+            let (id, node, wanted) = (id.clone(), node.clone(), wanted);
+            async move {
+                let Some(after) = after else { return Ok::<_, Status>(None) };
+                let (rows, next) = output::read(&house, &id, &node, after.as_ref()).await?;
+                let mut chunks = Vec::new();
+                for (key, row) in rows {
+                    chunks.extend(wanted.chunk(&house, &key, &row).await?);
+                }
+                Ok(Some((chunks, (house, next.map(Some)))))
+            }
+        });
+        Ok(Response::new(Box::pin(views::flatten(pages))))
+    }
+
+    async fn cancel_command(
+        &self,
+        request: Request<CancelCommandRequest>,
+    ) -> Result<Response<CancelCommandResponse>, Status> {
+        let by = operator(request.extensions())?;
+        let CancelCommandRequest { command_id: id, nodes } = request.into_inner();
+        let id = command_id(&id)?;
+        let record = cancel::cancel(&self.house, &id, &nodes, &by).await?;
+        let command = self.view(&id, &record).await?;
+        Ok(Response::new(CancelCommandResponse { command: Some(command) }))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let ExplainRequest { command_id: id, node } = request.into_inner();
+        let id = command_id(&id)?;
+        let explanation = match node.as_str() {
+            "" => explain::command(&self.house, &id).await?,
+            wanted => {
+                let (node, _) = resolve(&self.house, wanted).await?;
+                explain::invocation(&self.house, &id, &node).await?
+            }
+        };
+        Ok(Response::new(views::explanation(explanation)))
+    }
+}
+
+fn command_id(text: &str) -> Result<CommandId, Refusal> {
+    text.parse().map_err(|error| Refusal::invalid(format!("{error}")))
+}
+
+fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refusal> {
+    let SendCommandRequest {
+        document_version,
+        parameters,
+        targets,
+        max_concurrency,
+        max_errors,
+        delivery_timeout_ms,
+        comment,
+        client_token,
+        document,
+    } = request;
+    let document = match document {
+        Some(Document::DocumentName(name)) => Wanted::Named { name, version: document_version },
+        Some(Document::DocumentContent(content)) => Wanted::Content(content),
+        None => return Err(Refusal::invalid("no document: name one, or send its content")),
+    };
+    Ok(Wish {
+        document,
+        parameters: parameters.into_iter().map(|(name, values)| (name, values.values)).collect(),
+        targets: targets.into_iter().map(|target| (target.key, target.values)).collect(),
+        max_concurrency,
+        max_errors,
+        delivery_timeout: Duration::from_millis(delivery_timeout_ms),
+        comment,
+        client_token,
+        requested_by,
+    })
+}

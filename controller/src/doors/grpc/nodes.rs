@@ -1,0 +1,144 @@
+//! `fleetwright.control.v1.Nodes`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_proto::control::nodes_server::Nodes;
+use fleetwright_proto::control::{
+    ChangeTagsRequest, ChangeTagsResponse, DeregisterNodeRequest, DeregisterNodeResponse, GetNodeRequest,
+    GetNodeResponse, ListNodesRequest, ListNodesResponse, Node, PingStatus, Target, WaitNodesRequest,
+    WaitNodesResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::page;
+use crate::error::Refusal;
+use crate::house::House;
+use crate::nodes::operations::{self, NodeView, Ping};
+use crate::nodes::records::{Facts, NodeRecord};
+use crate::nodes::targets::Selector;
+
+/// Translates between the wire and [`operations`].
+#[derive(Debug)]
+pub struct NodesDoor {
+    house: Arc<House>,
+}
+
+impl NodesDoor {
+    #[must_use]
+    pub fn new(house: Arc<House>) -> Self {
+        Self { house }
+    }
+}
+
+#[tonic::async_trait]
+impl Nodes for NodesDoor {
+    async fn list_nodes(
+        &self,
+        request: Request<ListNodesRequest>,
+    ) -> Result<Response<ListNodesResponse>, Status> {
+        let ListNodesRequest { targets, ping_status, page_size, page_token } = request.into_inner();
+        let ping = match PingStatus::try_from(ping_status) {
+            Ok(PingStatus::Unspecified) => None,
+            Ok(PingStatus::Online) => Some(Ping::Online),
+            Ok(PingStatus::ConnectionLost) => Some(Ping::ConnectionLost),
+            Ok(PingStatus::NeverConnected) => Some(Ping::NeverConnected),
+            Err(_) => return Err(Refusal::invalid(format!("{ping_status} is not a ping status")).into()),
+        };
+        let after = page::after(&page_token)?;
+        let (nodes, next) =
+            operations::list(&self.house, &selectors(targets)?, ping, after, page::size(page_size)).await?;
+        let nodes = nodes.into_iter().map(node).collect();
+        Ok(Response::new(ListNodesResponse { nodes, next_page_token: page::token(next) }))
+    }
+
+    async fn get_node(&self, request: Request<GetNodeRequest>) -> Result<Response<GetNodeResponse>, Status> {
+        let view = operations::view(&self.house, &request.into_inner().node).await?;
+        Ok(Response::new(GetNodeResponse { node: Some(node(view)) }))
+    }
+
+    async fn change_tags(
+        &self,
+        request: Request<ChangeTagsRequest>,
+    ) -> Result<Response<ChangeTagsResponse>, Status> {
+        let ChangeTagsRequest { node: wanted, set, remove } = request.into_inner();
+        let view = operations::change_tags(&self.house, &wanted, set.into_iter().collect(), &remove).await?;
+        Ok(Response::new(ChangeTagsResponse { node: Some(node(view)) }))
+    }
+
+    async fn wait_nodes(
+        &self,
+        request: Request<WaitNodesRequest>,
+    ) -> Result<Response<WaitNodesResponse>, Status> {
+        let WaitNodesRequest { targets, count, timeout_ms } = request.into_inner();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let timeout = Duration::from_millis(timeout_ms);
+        let nodes = operations::wait(&self.house, &selectors(targets)?, count, timeout).await?;
+        Ok(Response::new(WaitNodesResponse { nodes: nodes.into_iter().map(node).collect() }))
+    }
+
+    async fn deregister_node(
+        &self,
+        request: Request<DeregisterNodeRequest>,
+    ) -> Result<Response<DeregisterNodeResponse>, Status> {
+        operations::deregister(&self.house, &request.into_inner().node).await?;
+        Ok(Response::new(DeregisterNodeResponse {}))
+    }
+}
+
+/// Targets as they are written on the wire, checked.
+fn selectors(targets: Vec<Target>) -> Result<Vec<Selector>, Refusal> {
+    targets.into_iter().map(|target| Selector::parse(&target.key, target.values)).collect()
+}
+
+fn node(view: NodeView) -> Node {
+    let NodeView { id, record, ping, last_seen } = view;
+    let name = record.name().to_owned();
+    let NodeRecord {
+        given_name: _,
+        activation,
+        registered,
+        key_fingerprint: _,
+        certificate_expires,
+        tags,
+        facts,
+    } = record;
+    let Facts {
+        agent_version,
+        computer_name,
+        ip_address,
+        platform_type,
+        platform_name,
+        platform_version,
+        kernel_version,
+        architecture,
+        cpus,
+        memory_bytes,
+    } = facts;
+    let ping_status = match ping {
+        Ping::Online => PingStatus::Online,
+        Ping::ConnectionLost => PingStatus::ConnectionLost,
+        Ping::NeverConnected => PingStatus::NeverConnected,
+    };
+    Node {
+        node_id: id.to_string(),
+        name,
+        ping_status: ping_status.into(),
+        last_seen_ms: last_seen.map_or(0, Timestamp::millis),
+        registered_ms: registered.millis(),
+        activation_id: activation.to_string(),
+        tags: tags.into_iter().collect(),
+        agent_version,
+        computer_name,
+        ip_address,
+        platform_type,
+        platform_name,
+        platform_version,
+        kernel_version,
+        architecture,
+        cpus,
+        memory_bytes,
+        certificate_expires_ms: certificate_expires.millis(),
+    }
+}

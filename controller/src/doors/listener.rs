@@ -1,0 +1,265 @@
+//! The one listener: TLS handshakes, who is there, and the protocol that they speak.
+//!
+//! A connection costs a task from the first byte on. Handshakes have a time-out and a bound of how many run at once,
+//! so that a herd of agents, or somebody who never finishes his handshake, keeps nobody out for long.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use fleetwright_proto::clock::Timestamp;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::RootCertStore;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::ServiceExt;
+
+use super::access::{Peer, authorise};
+use crate::authority::{Authority, ClientVerifier, IssueError, SERVER_CERTIFICATE_LIFETIME, judge};
+use crate::house::House;
+
+/// Handshakes at once: they are what costs a processor, and more of them at once make none faster.
+const HANDSHAKES: usize = 64;
+/// A peer that has not finished its handshake by then is dropped.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// HTTP/2 bounds of one connection.
+const STREAMS_MAX: u32 = 64;
+const STREAM_WINDOW_BYTES: u32 = 512 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Why the listener cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("cannot listen on {address}: {}", listen_advice(.source))]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error("cannot make the controller's certificate")]
+    Certificate(#[from] IssueError),
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+fn listen_advice(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "another program uses this port: stop it, or set `listen` to another one".to_owned()
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this host does not have that address".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not use that port: take one from 1024".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A bound port.
+pub struct Listener {
+    socket: TcpListener,
+    acceptor: TlsAcceptor,
+    certificate: Arc<ServerCertificate>,
+    roots: Arc<RootCertStore>,
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// The controller's own certificate; replaced while connections go on.
+#[derive(Debug)]
+struct ServerCertificate {
+    names: Vec<String>,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for ServerCertificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Listener {
+    /// Binds the port and makes the controller's certificate for these names.
+    pub async fn bind(
+        address: SocketAddr,
+        names: Vec<String>,
+        authority: &Authority,
+        now: Timestamp,
+    ) -> Result<Self, ListenError> {
+        let socket =
+            TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })?;
+        let current = RwLock::new(certificate(authority, &names, now)?);
+        let certificate = Arc::new(ServerCertificate { names, current });
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate().clone())?;
+        let acceptor = TlsAcceptor::from(Arc::new(tls_config(certificate.clone())?));
+        Ok(Self { socket, acceptor, certificate, roots: Arc::new(roots) })
+    }
+
+    /// Where it listens, with the port that the system chose if it was asked to.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `stop` says so; then lets connections finish what they are at.
+    pub async fn serve(self, house: Arc<House>, routes: Routes, mut stop: watch::Receiver<bool>) {
+        let routes = routes.prepare();
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+        let renewal = renew(house.clone(), self.certificate.clone());
+        tokio::pin!(renewal);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                () = &mut renewal => continue,
+                () = stopping(&mut stop) => return,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of descriptors, most likely: existing connections go on, and room comes back.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    house.clock.sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let connection = Connection {
+                house: house.clone(),
+                acceptor: self.acceptor.clone(),
+                roots: self.roots.clone(),
+                handshakes: handshakes.clone(),
+                routes: routes.clone(),
+                stop: stop.clone(),
+            };
+            tokio::spawn(connection.serve(stream));
+        }
+    }
+}
+
+fn tls_config(certificate: Arc<ServerCertificate>) -> Result<rustls::ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(Arc::new(ClientVerifier::new()))
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Agents keep their connection for days: a ticket saves nothing and costs memory for each.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+fn certificate(authority: &Authority, names: &[String], now: Timestamp) -> Result<Arc<CertifiedKey>, ListenError> {
+    let (issued, key) = authority.issue_server(names, now)?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+    let key = rustls::crypto::ring::sign::any_supported_type(&key)?;
+    // The authority goes along: an agent that enrols knows only its fingerprint.
+    let chain = vec![issued.certificate, authority.certificate().clone()];
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
+}
+
+/// Replaces the certificate when half of its life is over, for ever.
+async fn renew(house: Arc<House>, slot: Arc<ServerCertificate>) {
+    loop {
+        house.clock.sleep(SERVER_CERTIFICATE_LIFETIME / 2).await;
+        match certificate(&house.authority, &slot.names, house.clock.now()) {
+            Ok(fresh) => *slot.current.write().unwrap_or_else(PoisonError::into_inner) = fresh,
+            Err(error) => tracing::error!(%error, "cannot renew the controller's certificate"),
+        }
+    }
+}
+
+/// Completes when the controller stops.
+async fn stopping(stop: &mut watch::Receiver<bool>) {
+    // The sender is gone only when the controller is.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+struct Connection {
+    house: Arc<House>,
+    acceptor: TlsAcceptor,
+    roots: Arc<RootCertStore>,
+    handshakes: Arc<Semaphore>,
+    routes: Routes,
+    stop: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream) {
+        let Self { house, acceptor, roots, handshakes, routes, mut stop } = self;
+        let Some(stream) = handshake(stream, &acceptor, &handshakes).await else { return };
+        // What only the handshake needed is not kept for the life of the connection.
+        drop((acceptor, handshakes));
+        let peer = peer(&stream, &roots, house.clock.now());
+        drop((roots, house));
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
+        let io = TokioIo::new(stream);
+        let result = if http2 {
+            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS_MAX)
+                .initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+                .max_send_buf_size(SEND_BUFFER_BYTES);
+            let connection = builder.serve_connection(io, service);
+            tokio::pin!(connection);
+            tokio::select! {
+                result = connection.as_mut() => result,
+                () = stopping(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        } else {
+            hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).await
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+}
+
+async fn handshake(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    handshakes: &Semaphore,
+) -> Option<TlsStream<TcpStream>> {
+    stream.set_nodelay(true).ok()?;
+    let _turn = handshakes.acquire().await.ok()?;
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+fn peer(stream: &TlsStream<TcpStream>, roots: &Arc<RootCertStore>, now: Timestamp) -> Peer {
+    match stream.get_ref().1.peer_certificates() {
+        None | Some([]) => Peer::Anonymous,
+        Some(chain) => judge(roots, chain, now).map_or_else(Peer::Refused, Peer::Known),
+    }
+}
+
+async fn answer(routes: Routes, peer: Peer, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    if let Err(refusal) = authorise(request.uri().path(), &peer) {
+        return Ok(super::grpc::status(&refusal).into_http());
+    }
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
+    routes.oneshot(request).await
+}

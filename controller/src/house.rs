@@ -1,0 +1,56 @@
+//! What every operation needs: the store, the blobs, the clock, the authority and the open lines.
+//!
+//! There is one house in a process and it holds no rule. Its caches may be dropped at any moment; the truth is in the
+//! store.
+
+use std::sync::Arc;
+
+use fleetwright_proto::clock::{SharedClock, Timestamp};
+use fleetwright_store::{Blobs, SharedStore};
+
+use crate::authority::Authority;
+use crate::commands::payload::Payloads;
+use crate::commands::reconcile::Lives;
+use crate::mailbox::Sequence;
+use crate::nodes::presence::Lines;
+use crate::settings::Limits;
+
+/// See the head of this module.
+#[derive(Debug)]
+pub struct House {
+    pub store: SharedStore,
+    pub blobs: Blobs,
+    pub clock: SharedClock,
+    pub authority: Authority,
+    pub lines: Arc<Lines>,
+    pub sequence: Sequence,
+    pub payloads: Payloads,
+    pub lives: Lives,
+    pub limits: Limits,
+    pub started: Timestamp,
+}
+
+impl House {
+    #[must_use]
+    pub fn new(
+        store: SharedStore,
+        blobs: Blobs,
+        clock: SharedClock,
+        authority: Authority,
+        limits: Limits,
+    ) -> Self {
+        let started = clock.now();
+        Self {
+            store,
+            blobs,
+            clock,
+            authority,
+            lines: Arc::default(),
+            sequence: Sequence::starting_at(started),
+            payloads: Payloads::default(),
+            lives: Lives::default(),
+            limits,
+            started,
+        }
+    }
+}

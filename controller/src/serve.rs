@@ -1,0 +1,176 @@
+//! A controller from its settings: opens what it keeps, starts what happens by itself, serves, and stops in order.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwright_proto::clock::SharedClock;
+use fleetwright_store::{BlobError, Blobs, OpenError, SharedStore, SledSettings, SledStore};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::authority::{self, AuthorityError, IssueError};
+use crate::commands::{reconcile, retention};
+use crate::doors::grpc::routes;
+use crate::doors::listener::{ListenError, Listener};
+use crate::error::Refusal;
+use crate::house::House;
+use crate::mailbox;
+use crate::nodes::presence::{self, Closing};
+use crate::settings::Settings;
+
+/// How long streams get to say goodbye when the controller stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Why a controller did not start. Each line says what is in the way and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot use the data folder {path}")]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the store")]
+    Store(#[from] OpenError),
+    #[error("cannot open the blobs")]
+    Blobs(#[from] BlobError),
+    #[error("cannot open the authority")]
+    Authority(#[from] AuthorityError),
+    #[error("cannot make the first operator's certificate")]
+    Operator(#[from] IssueError),
+    #[error("cannot pick up what an earlier run left")]
+    Recover(#[source] Refusal),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+/// A running controller.
+#[derive(Debug)]
+pub struct Controller {
+    house: Arc<House>,
+    address: SocketAddr,
+    data_dir: PathBuf,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Controller {
+    /// Opens the data folder and serves. The port is bound last: whoever can connect finds everything ready.
+    pub async fn start(settings: &Settings, clock: SharedClock) -> Result<Self, StartError> {
+        let data_dir = settings.data_dir.clone();
+        authority::private_folder(&data_dir)
+            .map_err(|source| StartError::Folder { path: data_dir.clone(), source })?;
+        let cache_bytes = settings.store.cache_mib << 20;
+        let store = SledStore::open(data_dir.join("store"), SledSettings { cache_bytes, ..SledSettings::default() })?;
+        Self::with_store(settings, clock, Arc::new(store)).await
+    }
+
+    /// As [`Controller::start`], over a store that is open already.
+    pub async fn with_store(
+        settings: &Settings,
+        clock: SharedClock,
+        store: SharedStore,
+    ) -> Result<Self, StartError> {
+        let data_dir = settings.data_dir.clone();
+        let blobs = Blobs::open_folder(data_dir.join("blobs"))?;
+        let authority = authority::open(&data_dir.join("authority"), clock.now())?;
+        authority::keep_operator(&authority, &data_dir, clock.now())?;
+        let house = Arc::new(House::new(store, blobs, clock, authority, settings.limits()));
+        presence::close_stale(&house).await.map_err(StartError::Recover)?;
+        reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
+        reconcile::load(&house).await.map_err(StartError::Recover)?;
+        let names = server_names(settings);
+        let listener = Listener::bind(settings.listen, names, &house.authority, house.clock.now()).await?;
+        let address =
+            listener.address().map_err(|source| ListenError::Bind { address: settings.listen, source })?;
+        let stop = watch::Sender::new(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(reconcile::run(house.clone()));
+        tasks.spawn(mailbox::route(house.clone()));
+        tasks.spawn(every(house.clone(), presence::FLUSH_INTERVAL, Chore::FlushPresence));
+        tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));
+        tasks.spawn(listener.serve(house.clone(), routes(&house), stop.subscribe()));
+        Ok(Self { house, address, data_dir, stop, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    #[must_use]
+    pub fn house(&self) -> &Arc<House> {
+        &self.house
+    }
+
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Says goodbye to every node and stops. What was acknowledged is durable anyway; this is for courtesy.
+    pub async fn stop(mut self) {
+        self.house.lines.ask_all_to_close(Closing::Stopping);
+        let mut lines = self.house.lines.watch();
+        let all_gone = lines.wait_for(|_| self.house.lines.count() == 0);
+        tokio::select! {
+            _ = all_gone => {}
+            () = self.house.clock.sleep(GOODBYE) => {}
+        }
+        self.stop.send_replace(true);
+        self.tasks.shutdown().await;
+    }
+
+    /// Ends everything at once, as a kill would: no goodbye, nothing written.
+    pub fn kill(mut self) {
+        self.tasks.abort_all();
+        self.stop.send_replace(true);
+    }
+}
+
+/// What is done now and then.
+#[derive(Debug, Clone, Copy)]
+enum Chore {
+    FlushPresence,
+    Retention,
+}
+
+async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
+    loop {
+        house.clock.sleep(interval).await;
+        let result = match chore {
+            Chore::FlushPresence => presence::flush(&house).await,
+            Chore::Retention => retention::run_once(&house).await.map(drop),
+        };
+        if let Err(error) = result {
+            tracing::warn!(?chore, %error, "a chore failed; it is tried again when it is next due");
+        }
+    }
+}
+
+/// Every name under which this controller may be reached, each once.
+fn server_names(settings: &Settings) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let own = settings.listen.ip();
+    if !own.is_unspecified() {
+        names.push(own.to_string());
+    }
+    names.extend(outward_address().map(|address| address.to_string()));
+    names.extend(host_name());
+    names.extend(settings.names.iter().cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The address that this host has towards others. No packet is sent to find it.
+fn outward_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}

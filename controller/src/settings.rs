@@ -1,0 +1,178 @@
+//! The controller's configuration file: every setting has a working default, and [`EXAMPLE`] says them all.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The default configuration with its explanations; `fleetwright serve --print-config` prints it.
+pub const EXAMPLE: &str = include_str!("../fleetwright.toml");
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("cannot read the configuration {path}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the configuration {path} has an error:\n{message}")]
+    Parse { path: PathBuf, message: String },
+    #[error("{setting} in {path} is out of range: {allowed}")]
+    Range { path: PathBuf, setting: &'static str, allowed: &'static str },
+}
+
+/// The file as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub names: Vec<String>,
+    pub data_dir: PathBuf,
+    pub store: StoreSettings,
+    pub agents: AgentSettings,
+    pub output: OutputSettings,
+    pub retention: RetentionSettings,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSettings {
+    pub cache_mib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentSettings {
+    pub heartbeat_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSettings {
+    pub stream_max_mib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    pub commands_days: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
+            names: Vec::new(),
+            data_dir: PathBuf::from("/var/lib/fleetwright"),
+            store: StoreSettings::default(),
+            agents: AgentSettings::default(),
+            output: OutputSettings::default(),
+            retention: RetentionSettings::default(),
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { cache_mib: 64 }
+    }
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self { heartbeat_seconds: 30 }
+    }
+}
+
+impl Default for OutputSettings {
+    fn default() -> Self {
+        Self { stream_max_mib: 1024 }
+    }
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self { commands_days: 30 }
+    }
+}
+
+/// The checked bounds that operations go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes kept of one stream of one step; what a step prints beyond it is counted by its node and not kept.
+    pub output_stream_max_bytes: u64,
+    /// An agent says something at least this often; silent for two and a half times as long, it is taken for gone.
+    pub heartbeat: Duration,
+    /// How long finished commands are kept.
+    pub keep_commands: Duration,
+}
+
+impl Settings {
+    /// Reads and checks a configuration file.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        let settings: Self = toml::from_str(&text)
+            .map_err(|error| SettingsError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        settings.check(path)?;
+        Ok(settings)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), SettingsError> {
+        let Self { listen: _, names: _, data_dir: _, store, agents, output, retention } = self;
+        let rows = [
+            (8..=65_536).contains(&store.cache_mib),
+            (1..=3600).contains(&agents.heartbeat_seconds),
+            (1..=1_048_576).contains(&output.stream_max_mib),
+            (1..=36_500).contains(&retention.commands_days),
+        ];
+        let ranges = [
+            ("store.cache_mib", "8 to 65536"),
+            ("agents.heartbeat_seconds", "1 to 3600"),
+            ("output.stream_max_mib", "1 to 1048576"),
+            ("retention.commands_days", "1 to 36500"),
+        ];
+        match rows.iter().position(|good| !good) {
+            None => Ok(()),
+            Some(at) => {
+                let (setting, allowed) = ranges[at];
+                Err(SettingsError::Range { path: path.to_owned(), setting, allowed })
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            output_stream_max_bytes: self.output.stream_max_mib << 20,
+            heartbeat: Duration::from_secs(self.agents.heartbeat_seconds),
+            keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Settings::read(file.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_is_the_default() {
+        assert_eq!(read(EXAMPLE).unwrap(), Settings::default());
+        assert_eq!(read("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn a_slip_is_told_with_its_line_and_what_would_be_right() {
+        let error = read("listen = \"0.0.0.0:7443\"\nheartbeat = 3\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("`heartbeat`") && error.contains("`agents`"), "{error}");
+        let error = read("[agents]\nheartbeat_seconds = 0\n").unwrap_err();
+        assert!(error.contains("agents.heartbeat_seconds") && error.contains("1 to 3600"), "{error}");
+        let error = read("listen = \"nowhere\"").unwrap_err();
+        assert!(error.contains("line 1"), "{error}");
+    }
+}

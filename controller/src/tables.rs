@@ -1,0 +1,41 @@
+//! The whole key space, drawn in one place. A table is declared here and nowhere else.
+//!
+//! ```text
+//! node             NodeId                                  who belongs to the fleet
+//! node-key         key fingerprint                         which node has this key
+//! presence         NodeId                                  when its stream opened, closed, was last heard
+//! activation       ActivationId                            who may join, how often, until when
+//! inventory        NodeId, type name                       what is on it
+//! mailbox          NodeId, seq                             what was sent to it and is not accepted yet
+//! command          CommandId                               what was asked
+//! command-time     newest first, CommandId                 the list of commands
+//! command-open     CommandId                               commands without a final state
+//! command-token    client token                            which command a repeated request made
+//! invocation       CommandId, NodeId                       a command on a node
+//! output-length    CommandId, NodeId, step and stream         how many bytes of a stream are durable
+//! output           CommandId, NodeId, step and stream, offset  a piece of it, or where its blob is
+//! ```
+//!
+//! Limits: rows of finished commands go by age (`retention.commands_days`), with everything under their id; nodes and
+//! activations stay until an operator deletes them, expired activations go after the same age.
+
+use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
+use fleetwright_store::{Reverse, Table};
+
+use crate::commands::records::{CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TokenRecord};
+use crate::mailbox::MailboxRecord;
+use crate::nodes::records::{ActivationRecord, InventoryRecord, KeyRecord, NodeRecord, PresenceRecord};
+
+pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
+pub const NODE_KEY: Table<String, KeyRecord> = Table::new("node-key");
+pub const PRESENCE: Table<NodeId, PresenceRecord> = Table::new("presence");
+pub const ACTIVATION: Table<ActivationId, ActivationRecord> = Table::new("activation");
+pub const INVENTORY: Table<(NodeId, String), InventoryRecord> = Table::new("inventory");
+pub const MAILBOX: Table<(NodeId, u64), MailboxRecord> = Table::new("mailbox");
+pub const COMMAND: Table<CommandId, CommandRecord> = Table::new("command");
+pub const COMMAND_TIME: Table<(Reverse<u64>, CommandId), Mark> = Table::new("command-time");
+pub const COMMAND_OPEN: Table<CommandId, Mark> = Table::new("command-open");
+pub const COMMAND_TOKEN: Table<String, TokenRecord> = Table::new("command-token");
+pub const INVOCATION: Table<(CommandId, NodeId), InvocationRecord> = Table::new("invocation");
+pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::new("output-length");
+pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
