@@ -20,6 +20,9 @@ mod pattern;
 mod plan;
 mod precondition;
 mod problems;
+pub mod quirks;
+#[cfg(feature = "render")]
+pub mod render;
 mod rules;
 mod script;
 mod substitute;

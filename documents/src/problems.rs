@@ -140,7 +140,10 @@ pub(crate) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a s
     candidates
         .into_iter()
         .map(|candidate| (strsim::osa_distance(&text, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(text.len()) / 4)
+        .filter(|(distance, candidate)| {
+            *distance <= candidate.len().min(text.len()).div_ceil(3)
+                && *distance < candidate.len().min(text.len())
+        })
         .min()
         .map(|(_, candidate)| candidate)
 }

@@ -60,22 +60,23 @@ impl Check<'_, '_> {
             };
             let Some(step) = step else { continue };
             if steps.iter().any(|known| known.name == step.name) {
-                let message = format!("an earlier step is named `{}` as well", shown(&step.name));
-                let span = item
-                    .entries()
-                    .and_then(|entries| find(entries, "name"))
-                    .map_or(&item.span, |name| &name.value.span);
-                self.problems.warn(
-                    "duplicate-step",
-                    span,
-                    &path.key("name"),
-                    message,
-                    "give each step its own name",
-                );
+                self.duplicate_step(item, &step.name, &path.key("name"));
             }
             steps.push(step);
         }
         steps
+    }
+
+    /// An Automation document finds steps by their names, a Command document by their places.
+    fn duplicate_step(&mut self, step: &Node, name: &str, path: &Path<'_>) {
+        let entry = step.entries().and_then(|entries| find(entries, "name"));
+        let span = entry.map_or(&step.span, |entry| &entry.value.span);
+        let message = format!("an earlier step is named `{}` as well", shown(name));
+        let help = "give each step its own name";
+        match self.schema.kind() {
+            Kind::Automation => self.problems.error("duplicate-step", span, path, message, help),
+            _ => self.problems.warn("duplicate-step", span, path, message, help),
+        }
     }
 
     fn step(&mut self, node: &Node, path: &Path<'_>, is_last: bool) -> Option<Step> {

@@ -1,0 +1,64 @@
+//! The shipped documents: accepted without a word, bound and planned as people call them.
+
+use std::time::Duration;
+
+use fleetwright_documents::{Document, Platform, library};
+
+use crate::{accepted, bind, bound, plan, shown};
+
+fn document(name: &str) -> Document {
+    let shipped = library::get(name).unwrap_or_else(|| panic!("{name} is not shipped"));
+    let checked = accepted(shipped.text);
+    assert!(checked.warnings.is_empty(), "{}", checked.warnings);
+    checked.document
+}
+
+#[test]
+fn every_document_is_accepted_without_a_warning() {
+    for shipped in library::all() {
+        document(shipped.name);
+    }
+    assert!(library::all().is_sorted_by_key(|document| document.name));
+    assert!(library::get("AWS-RunShellscript").is_none());
+}
+
+#[test]
+fn a_shell_script_gets_its_lines_as_they_are() {
+    let document = document("AWS-RunShellScript");
+    let bound = bound(&document, &[("commands", &["echo \"{{ workingDirectory }}\" $$", ""])]);
+    assert_eq!(
+        shown(&plan(&document, &bound, Platform::Linux)),
+        [
+            "runShellScript: run [\"echo \\\"{{ workingDirectory }}\\\" $$\", \"\"] SSM_executionTimeout=3600 SSM_workingDirectory="
+        ]
+    );
+    assert_eq!(
+        shown(&plan(&document, &bound, Platform::Windows)),
+        ["runShellScript: skip aws:runShellScript does not exist on Windows"]
+    );
+    assert_eq!(document.execution_timeout(&bound), Duration::from_secs(3600));
+    assert_eq!(document.platforms().collect::<Vec<_>>(), [Platform::Linux, Platform::MacOs]);
+}
+
+#[test]
+fn what_was_bound_is_read_back_from_its_json() {
+    let document = document("AWS-RunPowerShellScript");
+    let bound = bound(&document, &[("commands", &["Get-Date"]), ("executionTimeout", &["60"])]);
+    assert_eq!(document.bound_from_json(bound.to_json().as_bytes()).unwrap(), bound);
+    assert_eq!(document.execution_timeout(&bound), Duration::from_secs(60));
+}
+
+#[test]
+fn wrong_values_are_told_all_at_once() {
+    let document = document("AWS-RunShellScript");
+    let told = bind(&document, &[("executionTimeout", &["172801"]), ("command", &["ls"])]).unwrap_err();
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "parameter `commands` has no value and no default",
+            "parameter `executionTimeout` is `172801`; it must match \
+             ([1-9][0-9]{0,4})|(1[0-6][0-9]{4})|(17[0-1][0-9]{3})|(172[0-…",
+            "the document has no parameter `command`; did you mean `commands`?",
+        ]
+    );
+}
