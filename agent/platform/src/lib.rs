@@ -21,6 +21,9 @@ pub mod fake;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod process;
+mod stop;
+#[cfg(windows)]
+mod windows;
 
 use std::fmt;
 use std::fs::File;
@@ -34,6 +37,7 @@ pub use process::{
     Ended, Interpreter, InterpreterCommand, Marker, OutputReader, Process, ProcessIdentity, ProcessSpec,
     SignalError, SpawnError, Spawned, Waiting,
 };
+pub use stop::stop_requested;
 
 /// The host as the agent sees it. All calls return quickly; only [`Process`] has something to wait for.
 pub trait Platform: fmt::Debug + Send + Sync + 'static {
@@ -91,6 +95,8 @@ pub type SharedPlatform = Arc<dyn Platform>;
 pub fn host() -> SharedPlatform {
     #[cfg(target_os = "linux")]
     return Arc::new(linux::Linux);
+    #[cfg(windows)]
+    return Arc::new(windows::Windows);
 }
 
 /// Where an agent keeps its things.

@@ -108,7 +108,7 @@ async fn fill(reader: &mut OutputReader, buffer: &mut Vec<u8>) -> io::Result<usi
 /// Completes when `drain` has passed since the main process ended.
 async fn drained(mut phase: watch::Receiver<Phase>, clock: SharedClock, drain: Duration) {
     // An error means that nobody is left to say so, which comes to the same.
-    let _ended = phase.wait_for(|phase| *phase != Phase::Running).await;
+    drop(phase.wait_for(|phase| *phase != Phase::Running).await);
     clock.sleep(drain).await;
 }
 

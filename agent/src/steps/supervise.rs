@@ -70,7 +70,7 @@ async fn stop(process: &mut dyn Process, grace: Duration, clock: &SharedClock) {
     }
 }
 
-async fn group_gone(process: &dyn Process, clock: &SharedClock) {
+async fn group_gone(process: &mut dyn Process, clock: &SharedClock) {
     while process.group_is_alive() {
         clock.sleep(GRACE_LOOK).await;
     }

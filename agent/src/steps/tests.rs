@@ -1,12 +1,21 @@
-//! Steps with real processes.
+//! Steps with real processes: what people's scripts do, and the worst of it.
+
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fleetwright_documents::{Interpreter, ScriptInputs};
+use fleetwright_platform::fake::FakePlatform;
+use fleetwright_platform::host;
+use fleetwright_proto::clock::{Clock, SystemClock};
 
 use super::*;
+use crate::spool::{LinkState, SpoolLimits, Stream, StreamId};
 
 /// The first step of some command, with its folder below `folder`.
 pub(super) fn context(folder: &Path) -> StepContext {
     StepContext {
-        command: "67e55044-10b1-426f-9247-bb680e5fe0c8".parse().unwrap(),
+        command: CommandId::random(),
         step: 0,
         name: "runShellScript".to_owned(),
         orchestration: folder.join("orchestration"),
@@ -17,6 +26,283 @@ pub(super) fn context(folder: &Path) -> StepContext {
             platform_name: "Debian GNU/Linux".to_owned(),
             platform_version: "12".to_owned(),
         },
-        kill_grace: DEFAULT_KILL_GRACE,
+        kill_grace: Duration::from_millis(200),
     }
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    tools: StepTools,
+    context: StepContext,
+    inputs: ScriptInputs,
+    cancel: CancellationToken,
+}
+
+fn fixture(lines: &[&str]) -> Fixture {
+    on(host(), lines)
+}
+
+fn on(platform: SharedPlatform, lines: &[&str]) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let spool = folder.path().join("spool");
+    let spool =
+        Spool::open(spool, SpoolLimits::default(), Arc::clone(&platform), Arc::clone(&clock)).unwrap();
+    spool.set_link(LinkState::Up);
+    let context = context(folder.path());
+    let inputs = ScriptInputs {
+        interpreter: Interpreter::Shell,
+        lines: lines.iter().map(ToString::to_string).collect(),
+        working_directory: None,
+        timeout: Duration::from_secs(60),
+        environment: std::collections::BTreeMap::new(),
+    };
+    Fixture {
+        folder,
+        tools: StepTools { platform, clock, spool },
+        context,
+        inputs,
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// What a test wants to see of a step.
+struct Seen {
+    how: How,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    end: StepEnd,
+}
+
+impl Fixture {
+    async fn run(&self) -> Seen {
+        self.run_recorded(Box::new(|_| Box::pin(std::future::ready(Ok(()))))).await
+    }
+
+    async fn run_recorded(&self, on_started: OnStarted) -> Seen {
+        let inputs = StepInputs::RunScript(self.inputs.clone());
+        let action = match self.inputs.interpreter {
+            Interpreter::Shell => Action::RunShellScript,
+            Interpreter::PowerShell => Action::RunPowerShellScript,
+        };
+        let run = run(action, &inputs, &self.context, &self.tools, &self.cancel, on_started);
+        let end = tokio::time::timeout(Duration::from_secs(30), run).await.expect("the step hangs");
+        let script = self.context.orchestration.join("runShellScript/_script.sh");
+        assert!(!script.exists(), "the script was left behind");
+        Seen {
+            how: end.how.clone(),
+            stdout: self.kept(Stream::Stdout),
+            stderr: self.kept(Stream::Stderr),
+            end,
+        }
+    }
+
+    fn kept(&self, stream: Stream) -> Vec<u8> {
+        let id = StreamId { command: self.context.command.clone(), step: 0, stream };
+        let mut bytes = Vec::new();
+        while let Ok(piece) = self.tools.spool.read_at(&id, bytes.len() as u64, 1 << 20) {
+            bytes.extend(piece);
+        }
+        bytes
+    }
+}
+
+#[track_caller]
+fn check(lines: &[&str], how: How, stdout: &str, stderr: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let seen = runtime.block_on(fixture(lines).run());
+    let printed = (String::from_utf8_lossy(&seen.stdout), String::from_utf8_lossy(&seen.stderr));
+    assert_eq!((seen.how, &*printed.0, &*printed.1), (how, stdout, stderr), "{lines:?}");
+    assert_eq!(seen.end.stdout.printed_bytes, stdout.len() as u64);
+    assert_eq!(seen.end.stdout.dropped_bytes + seen.end.stderr.dropped_bytes, 0);
+}
+
+#[test]
+fn a_script_ends_as_its_last_command_does() {
+    check(&["echo hello"], How::Exited(0), "hello\n", "");
+    check(&["false", "echo on"], How::Exited(0), "on\n", "");
+    check(&["#!/bin/bash", "[[ x == x ]] && echo bash"], How::Exited(0), "bash\n", "");
+    check(&["exit 194"], How::Exited(194), "", "");
+    check(&["exit 168"], How::Exited(168), "", "");
+}
+
+#[test]
+fn a_failure_is_said_where_people_look_for_it() {
+    check(&["exit 3"], How::Exited(3), "", "failed to run commands: exit status 3");
+    check(&["exit 137"], How::Exited(137), "", "failed to run commands: exit status 137");
+    check(&["echo oh >&2", "exit 3"], How::Exited(3), "", "oh\nfailed to run commands: exit status 3");
+    check(&["printf oh >&2", "exit 3"], How::Exited(3), "", "oh\nfailed to run commands: exit status 3");
+    check(&["kill -9 $$"], How::Signalled(9), "", "failed to run commands: signal 9");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_kept_as_they_are() {
+    let mut fixture = fixture(&["printf '\\377\\376\\000\\r\\n\\200'; printf '\\303' >&2"]);
+    fixture.inputs.environment.insert("X".to_owned(), "y z".to_owned());
+    fixture.inputs.lines.push("printf \"%s\" \"$X\"".to_owned());
+    let seen = fixture.run().await;
+    assert_eq!(seen.stdout, b"\xff\xfe\0\r\n\x80y z");
+    assert_eq!(seen.stderr, b"\xc3");
+}
+
+#[tokio::test]
+async fn the_working_directory_is_what_the_step_says() {
+    let mut fixture = fixture(&["pwd"]);
+    fixture.inputs.working_directory = Some("/usr".to_owned());
+    assert_eq!(fixture.run().await.stdout, b"/usr\n");
+
+    let mut fixture = on(host(), &["pwd -P"]);
+    let downloads = fixture.context.orchestration.join("downloads");
+    std::fs::create_dir_all(downloads.join("deep")).unwrap();
+    let text = |path: &Path| format!("{}\n", path.canonicalize().unwrap().display()).into_bytes();
+    assert_eq!(fixture.run().await.stdout, text(&downloads));
+    fixture.inputs.working_directory = Some("deep".to_owned());
+    fixture.context.command = CommandId::random();
+    assert_eq!(fixture.run().await.stdout, text(&downloads.join("deep")));
+}
+
+#[tokio::test]
+async fn what_cannot_start_says_why_and_nothing_runs() {
+    let mut fixture = fixture(&["echo never"]);
+    fixture.inputs.working_directory = Some("/no/such/folder".to_owned());
+    let seen = fixture.run().await;
+    let why = "working directory `/no/such/folder` is not a folder that can be entered: \
+               No such file or directory (os error 2)";
+    assert_eq!(seen.how, How::StartFailed(why.to_owned()));
+    assert_eq!(String::from_utf8(seen.stderr).unwrap(), format!("failed to run commands: {why}"));
+    assert_eq!(seen.stdout, b"");
+}
+
+#[tokio::test]
+async fn powershell_without_powershell_is_unsupported() {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let mut fixture = on(Arc::new(FakePlatform::numbered(1, clock)), &["echo never"]);
+    fixture.inputs.interpreter = Interpreter::PowerShell;
+    let wanted = "running a PowerShell script is not possible on a fake host";
+    assert_eq!(fixture.run().await.how, How::Unsupported(wanted.to_owned()));
+}
+
+#[tokio::test]
+async fn nothing_runs_before_its_start_is_recorded() {
+    let fixture = fixture(&["echo x > trace"]);
+    let trace = fixture.folder.path().join("trace");
+    let recorded = Arc::new(AtomicBool::new(false));
+    let mut with_trace = fixture;
+    with_trace.inputs.working_directory = Some(with_trace.folder.path().display().to_string());
+    let on_started: OnStarted = Box::new({
+        let (trace, recorded) = (trace.clone(), Arc::clone(&recorded));
+        move |identity| {
+            assert!(Path::new(&format!("/proc/{}", identity.pid)).exists());
+            Box::pin(async move {
+                // Long enough for a script that was not held back.
+                SystemClock.sleep(Duration::from_millis(100)).await;
+                assert!(!trace.exists());
+                recorded.store(true, Ordering::Relaxed);
+                Ok(())
+            })
+        }
+    });
+    assert_eq!(with_trace.run_recorded(on_started).await.how, How::Exited(0));
+    assert!(recorded.load(Ordering::Relaxed) && trace.exists());
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_recorded_does_not_happen() {
+    let mut fixture = fixture(&["echo x > trace"]);
+    fixture.inputs.working_directory = Some(fixture.folder.path().display().to_string());
+    let failed = || io::Error::other("the journal is full");
+    let seen = fixture.run_recorded(Box::new(move |_| Box::pin(std::future::ready(Err(failed()))))).await;
+    assert_eq!(seen.how, How::StartFailed("its start could not be recorded: the journal is full".to_owned()));
+    assert!(!fixture.folder.path().join("trace").exists());
+}
+
+#[tokio::test]
+async fn a_child_in_the_background_neither_holds_up_the_step_nor_dies() {
+    let fixture = fixture(&["(sleep 3; echo late; echo alive > alive) &", "echo done"]);
+    let folder = fixture.folder.path().to_owned();
+    let mut fixture = fixture;
+    fixture.inputs.working_directory = Some(folder.display().to_string());
+    let start = std::time::Instant::now();
+    let seen = fixture.run().await;
+    assert_eq!((seen.how, seen.stdout.as_slice()), (How::Exited(0), b"done\n".as_slice()));
+    assert!(start.elapsed() < Duration::from_millis(2900), "{:?}", start.elapsed());
+    let deadline = start + Duration::from_secs(10);
+    while !folder.join("alive").exists() {
+        assert!(std::time::Instant::now() < deadline, "the child was killed, by its pipe perhaps");
+        SystemClock.sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_noisy_child_in_the_background_does_not_hold_up_the_step() {
+    let fixture = fixture(&["yes & echo $! ; sleep 0.1"]);
+    let seen = fixture.run().await;
+    assert_eq!(seen.how, How::Exited(0));
+    let pid =
+        String::from_utf8_lossy(&seen.stdout).lines().find_map(|line| line.parse::<u32>().ok()).unwrap();
+    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+}
+
+#[tokio::test]
+async fn time_out_and_cancel_end_everything_that_the_step_started() {
+    for script in [
+        ["trap 'echo bye; exit 0' TERM", "echo $$", "while :; do sleep 0.05; done"],
+        ["trap '' TERM", "echo $$", "while :; do sleep 0.05; done"],
+        ["setsid sh -c 'echo $$; exec sleep 1000' &", "", "sleep 1000"],
+    ] {
+        let mut fixture = fixture(&script);
+        fixture.inputs.timeout = Duration::from_millis(300);
+        let seen = fixture.run().await;
+        assert_eq!(seen.how, How::TimedOut, "{script:?}");
+        let text = String::from_utf8(seen.stdout).unwrap();
+        let pid: u32 = text.lines().next().unwrap().parse().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(std::time::Instant::now() < deadline, "{script:?} lives on");
+            SystemClock.sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(text.contains("bye"), script[0].contains("bye"));
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_step_says_so_and_keeps_what_it_printed() {
+    let fixture = fixture(&["echo begun", "sleep 1000"]);
+    let cancel = fixture.cancel.clone();
+    let spool = fixture.tools.spool.clone();
+    let cancelling = async move {
+        while spool.unsent().is_empty() {
+            spool.changed().await;
+        }
+        cancel.cancel();
+    };
+    let (seen, ()) = tokio::join!(fixture.run(), cancelling);
+    assert_eq!((seen.how, seen.stdout.as_slice()), (How::Cancelled, b"begun\n".as_slice()));
+    // Cancelled before it started.
+    assert_eq!(fixture.run().await.how, How::Cancelled);
+    assert_eq!(fixture.kept(Stream::Stdout), b"begun\n");
+}
+
+#[tokio::test]
+async fn an_action_that_does_not_exist_yet_is_unsupported() {
+    let fixture = fixture(&[]);
+    let inputs = StepInputs::RunScript(fixture.inputs.clone());
+    let (context, tools, cancel) = (&fixture.context, &fixture.tools, &fixture.cancel);
+    let on_started: OnStarted = Box::new(|_| unreachable!("nothing starts"));
+    let end = run(Action::ConfigurePackage, &inputs, context, tools, cancel, on_started).await;
+    assert_eq!(end.how, How::Unsupported("this agent cannot run aws:configurePackage".to_owned()));
+}
+
+#[tokio::test]
+async fn ten_thousand_lines_a_second_arrive_whole_in_few_pieces() {
+    let fixture = fixture(&["i=0", "while [ $i -lt 10000 ]; do echo line $i; i=$((i+1)); done"]);
+    let spool = fixture.tools.spool.clone();
+    let mut wakes = 0;
+    let seen = tokio::select! {
+        seen = fixture.run() => seen,
+        () = async { loop { spool.changed().await; wakes += 1; } } => unreachable!("the loop has no end"),
+    };
+    let wanted: String = (0..10_000).map(|line| format!("line {line}\n")).collect();
+    assert_eq!(String::from_utf8(seen.stdout).unwrap(), wanted);
+    assert!(wakes < 200, "{wakes} wakes for 10,000 lines");
 }

@@ -1,0 +1,240 @@
+//! One agent: its parts put together, started and stopped.
+//!
+//! ```text
+//!   link ──deliveries──► executor ──► steps ──► platform
+//!    ▲                      │           │
+//!    └──reports── ledger ◄──┘           └──► spool ──output──► link
+//! ```
+//!
+//! At rest an agent is one task for the link, the tasks of its HTTP/2 connection, and one timer of a heartbeat's
+//! length: ten thousand of them fit in one process.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use fleetwright_platform::{HostError, SharedPlatform};
+use fleetwright_proto::clock::SharedClock;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::executor::{Executor, ExecutorLimits, Load, Workplace};
+use crate::identity::{Identity, IdentityFiles, IdentityFilesError};
+use crate::inventory;
+use crate::journal::{FileJournal, Journal, JournalError, Ledger, MemoryJournal, Record};
+use crate::link::{Connector, Link, TcpConnector};
+use crate::spool::{Spool, SpoolError, SpoolLimits};
+use crate::state_folder::{StateFolder, StateFolderError, StateLock};
+use crate::status::{LinkStatus, StatusBoard};
+use crate::steps::ScriptFacts;
+
+/// Everything that an agent is given.
+#[derive(Debug)]
+pub struct AgentSettings {
+    pub identity: Identity,
+    pub keeping: Keeping,
+    pub platform: SharedPlatform,
+    pub clock: SharedClock,
+    pub connector: Arc<dyn Connector>,
+    pub executor: ExecutorLimits,
+    pub spool: SpoolLimits,
+}
+
+/// Where an agent keeps what it must not forget.
+#[derive(Debug)]
+pub enum Keeping {
+    /// A state folder, as a real agent has it.
+    Folder(StateFolder),
+    /// A journal in memory. Scripts and output still need a folder, which is made when the first command comes.
+    Memory { journal: MemoryJournal, scratch: PathBuf },
+}
+
+impl AgentSettings {
+    /// A real agent's, for a host that is enrolled in `folder`.
+    ///
+    /// # Errors
+    /// When the host is not enrolled or its identity cannot be read.
+    pub fn for_folder(
+        folder: StateFolder,
+        platform: SharedPlatform,
+        clock: SharedClock,
+    ) -> Result<Self, StartError> {
+        let identity = IdentityFiles::in_state_folder(folder.root(), Arc::clone(&platform)).load()?;
+        let identity =
+            identity.ok_or_else(|| StartError::NotEnrolled { folder: folder.root().to_owned() })?;
+        Ok(Self {
+            identity,
+            keeping: Keeping::Folder(folder),
+            platform,
+            clock,
+            connector: Arc::new(TcpConnector),
+            executor: ExecutorLimits::default(),
+            spool: SpoolLimits::default(),
+        })
+    }
+}
+
+/// Why an agent does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("this host is not enrolled: no identity in `{}`; run `fleetwright-agent enroll`", folder.display())]
+    NotEnrolled { folder: PathBuf },
+    #[error(transparent)]
+    Folder(#[from] StateFolderError),
+    #[error(transparent)]
+    Identity(#[from] IdentityFilesError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("documents know no platform `{0}`")]
+    Platform(String),
+    #[error("cannot use `{}`", path.display())]
+    Scratch { path: PathBuf, source: io::Error },
+}
+
+/// Starts agents.
+#[derive(Debug)]
+pub struct Agent;
+
+/// A running agent. Dropping it is [`AgentHandle::kill`].
+#[derive(Debug)]
+pub struct AgentHandle {
+    link: JoinHandle<()>,
+    executor: Executor,
+    ledger: Arc<Ledger>,
+    status: watch::Receiver<LinkStatus>,
+    _lock: Option<StateLock>,
+}
+
+impl Agent {
+    /// Starts an agent on the present runtime. It connects, and takes up what it had not finished, by itself.
+    ///
+    /// # Errors
+    /// When its folder, journal or spool cannot be used. The network is no reason not to start.
+    pub fn start(settings: AgentSettings) -> Result<AgentHandle, StartError> {
+        let AgentSettings { identity, keeping, platform, clock, connector, executor: limits, spool } =
+            settings;
+        let boot_id = platform.boot_id()?;
+        let kept = Kept::open(keeping, &platform)?;
+        let facts = inventory::facts(&*platform);
+        let host = fleetwright_documents::Platform::from_name(&facts.platform_type)
+            .ok_or(StartError::Platform(facts.platform_type))?;
+        let ledger = Arc::new(Ledger::new(kept.journal, &kept.records, Arc::clone(&clock)));
+        let spool = Spool::open(kept.spool, spool, Arc::clone(&platform), Arc::clone(&clock))?;
+        let executor = Executor::start(Workplace {
+            ledger: Arc::clone(&ledger),
+            spool: spool.clone(),
+            platform: Arc::clone(&platform),
+            clock: Arc::clone(&clock),
+            orchestration: kept.orchestration,
+            boot_id: boot_id.clone(),
+            host,
+            facts: ScriptFacts {
+                node: identity.node_id.to_string(),
+                region: String::new(),
+                platform_name: facts.platform_name,
+                platform_version: facts.platform_version,
+            },
+            limits,
+        });
+        let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
+        let status = board.watch();
+        let link = Link {
+            connector,
+            identity: Mutex::new(identity),
+            identity_files: kept.identity,
+            executor: executor.clone(),
+            ledger: Arc::clone(&ledger),
+            spool,
+            platform,
+            clock,
+            boot_id,
+            board,
+        };
+        let link = tokio::spawn(async move { link.run().await });
+        Ok(AgentHandle { link, executor, ledger, status, _lock: kept.lock })
+    }
+}
+
+impl AgentHandle {
+    /// Begins nothing more, lets running steps end within their stop time-out, and ends. What is not finished or
+    /// not acknowledged is taken up by the next agent.
+    pub async fn stop(self) {
+        self.executor.stop().await;
+    }
+
+    /// Ends at once as SIGKILL would: no goodbye, nothing written, processes left to themselves.
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    /// The link, for those who wait until it is in some state.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<LinkStatus> {
+        self.status.clone()
+    }
+
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.executor.load()
+    }
+
+    /// Commands that are not over for both sides.
+    #[must_use]
+    pub fn open_commands(&self) -> usize {
+        self.ledger.read(crate::journal::State::open_count)
+    }
+}
+
+impl Drop for AgentHandle {
+    fn drop(&mut self) {
+        self.link.abort();
+        self.executor.kill();
+        // An append that is under way is waited for: the next agent reads the file after it, not during it.
+        self.ledger.close();
+    }
+}
+
+/// What was found where an agent keeps its things.
+struct Kept {
+    journal: Box<dyn Journal>,
+    records: Vec<Record>,
+    spool: PathBuf,
+    orchestration: PathBuf,
+    status: Option<PathBuf>,
+    identity: Option<IdentityFiles>,
+    lock: Option<StateLock>,
+}
+
+impl Kept {
+    fn open(keeping: Keeping, platform: &SharedPlatform) -> Result<Self, StartError> {
+        match keeping {
+            Keeping::Folder(folder) => {
+                let lock = folder.lock(platform)?;
+                let (journal, records) = FileJournal::open(&folder.journal(), Arc::clone(platform))?;
+                platform.ensure_private_folder(&folder.orchestration())?;
+                Ok(Self {
+                    journal: Box::new(journal),
+                    records,
+                    spool: folder.spool(),
+                    orchestration: folder.orchestration(),
+                    status: Some(folder.status()),
+                    identity: Some(IdentityFiles::in_state_folder(folder.root(), Arc::clone(platform))),
+                    lock: Some(lock),
+                })
+            }
+            Keeping::Memory { journal, scratch } => Ok(Self {
+                records: journal.records(),
+                journal: Box::new(journal),
+                spool: scratch.join("spool"),
+                orchestration: scratch.join("orchestration"),
+                status: None,
+                identity: None,
+                lock: None,
+            }),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! One command from where it stands to its final report: decide, do, journal, again.
+//!
+//! Every effect lies between two records: a process is journaled before it is released, a result before it is
+//! reported. A record that the disk does not take is tried again until it does; the command waits for it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleetwright_documents::{Decision, HostTraits, Plan, PlannedStep};
+use fleetwright_platform::ProcessIdentity;
+use fleetwright_proto::ids::CommandId;
+
+use super::decide::{self, Moment, Todo};
+use super::queue::Stop;
+use super::result::{self, Begun};
+use super::{Shared, Workplace};
+use crate::explain::explain;
+use crate::journal::{Command, Durability, JournalError, Record, StepRecord, StepState, Work};
+use crate::spool::{Stream, StreamId};
+use crate::steps::{self, StepContext, StepTools};
+
+/// Between two tries to write to a disk that took nothing.
+const DISK_RETRY: Duration = Duration::from_secs(2);
+
+/// Why a command is left where it stands; it goes on from there when the agent starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// The agent stops.
+    Stopping,
+    /// The journal is closed, so nothing more may happen.
+    Closed,
+    /// The command was cancelled while the disk took nothing.
+    GaveUp,
+}
+
+/// Returns when the command has its final report, or when the agent ends.
+pub(super) async fn to_the_end(shared: &Arc<Shared>, command: &CommandId, stop: &Stop) {
+    let work = shared.place.ledger.read(|state| state.command(command)?.work.clone());
+    let plan = work.map_or_else(|| Err(String::new()), |work| plan(&work, &shared.place));
+    let driver = Driver { shared, id: command, stop, plan };
+    if driver.go().await.is_ok() {
+        remove_folder(&shared.place.command_folder(command));
+    }
+}
+
+/// Scripts may hold secrets: they go as soon as the command is over.
+pub(super) fn remove_folder(folder: &Path) {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove `{}`: {error}", folder.display());
+        }
+        _ => {}
+    }
+}
+
+impl Workplace {
+    fn command_folder(&self, command: &CommandId) -> PathBuf {
+        self.orchestration.join(command.as_str())
+    }
+}
+
+/// The document's plan on this host or, in one line, why there is none.
+fn plan(work: &Work, place: &Workplace) -> Result<Plan, String> {
+    let name = &work.document_name;
+    let document = fleetwright_documents::parse(work.content.as_bytes())
+        .map_err(|diagnostics| {
+            let first = diagnostics.iter().next().map(ToString::to_string).unwrap_or_default();
+            format!("the document `{name}` cannot be used: {first}")
+        })?
+        .document;
+    let bound = document
+        .bound_from_json(work.parameters.as_bytes())
+        .map_err(|error| format!("the parameters of `{name}` cannot be used: {error}"))?;
+    // What this agent has no handler for says so itself when its turn comes.
+    Ok(document.plan(&bound, &HostTraits { platform: place.host, supports: &|_| true }))
+}
+
+struct Driver<'a> {
+    shared: &'a Arc<Shared>,
+    id: &'a CommandId,
+    stop: &'a Stop,
+    plan: Result<Plan, String>,
+}
+
+impl Driver<'_> {
+    async fn go(&self) -> Result<(), Left> {
+        loop {
+            let Some(command) = self.place().ledger.read(|state| state.command(self.id).cloned()) else {
+                return Ok(());
+            };
+            let moment = Moment { now: self.shared.now(), boot_id: &self.place().boot_id };
+            match decide::decide(&command, self.plan.as_ref().map_err(String::as_str), moment) {
+                Todo::Nothing => return Ok(()),
+                // A stopping agent begins nothing; what is decided without it is still written down.
+                Todo::Run(_) | Todo::Reboot { .. } if self.shared.queue().is_closed() => {
+                    return Err(Left::Stopping);
+                }
+                Todo::Run(index) => self.run(index).await?,
+                Todo::Record { step, state, detail } => self.record_without_run(step, state, detail).await?,
+                Todo::Interrupt { step, process } => self.interrupt(step, process.as_ref()).await?,
+                Todo::Reboot { step, count } => self.reboot(&command, step, count).await?,
+                Todo::Finish(report) => {
+                    tracing::info!("command {} ended: {:?}, {:?}", self.id, report.status, report.reason);
+                    let start_deadline = command.work.as_ref().map_or(moment.now, |work| work.start_deadline);
+                    let id = self.id.clone();
+                    self.persist(Record::Finished { command: id, report, start_deadline }).await?;
+                }
+            }
+        }
+    }
+
+    async fn run(&self, index: usize) -> Result<(), Left> {
+        let (step, planned) = self.planned(index);
+        let Decision::Run(inputs) = &planned.decision else {
+            unreachable!("the flow runs only what the plan decided to run")
+        };
+        let place = self.place();
+        let begun = Begun::now(step, planned, self.shared.now());
+        let context = StepContext {
+            command: self.id.clone(),
+            step,
+            name: planned.name.clone(),
+            orchestration: place.command_folder(self.id),
+            working_directory: None,
+            facts: place.facts.clone(),
+            kill_grace: place.limits.kill_grace,
+        };
+        let tools = StepTools {
+            platform: Arc::clone(&place.platform),
+            clock: Arc::clone(&place.clock),
+            spool: place.spool.clone(),
+        };
+        let on_started = self.journal_start(begun.clone());
+        let end = steps::run(planned.action, inputs, &context, &tools, &self.stop.token, on_started).await;
+        let stopped_by = self.stop.stopped_by();
+        let result = result::of_end(begun, planned, end, stopped_by, (place.host, self.shared.now()));
+        self.persist(Record::StepFinished { command: self.id.clone(), step, result }).await
+    }
+
+    /// Called by the step while its process is held back.
+    fn journal_start(&self, begun: Begun) -> steps::OnStarted {
+        let (shared, command, stop) = (Arc::clone(self.shared), self.id.clone(), self.stop.clone());
+        Box::new(move |identity: ProcessIdentity| {
+            Box::pin(async move {
+                let Begun { step, name, action, started: at } = begun;
+                let record = Record::StepStarted { command, step, name, action, at, process: Some(identity) };
+                persist(&shared, &stop, record, Patience::UntilCancelled).await.map_err(|left| {
+                    io::Error::other(match left {
+                        Left::Closed | Left::Stopping => "the agent stopped before the step began",
+                        Left::GaveUp => "the command was cancelled before the step began",
+                    })
+                })
+            })
+        })
+    }
+
+    async fn record_without_run(&self, index: usize, state: StepState, detail: String) -> Result<(), Left> {
+        let (step, planned) = self.planned(index);
+        let begun = Begun::now(step, planned, self.shared.now());
+        let code = i32::from(state != StepState::Skipped);
+        self.record_unseen_end(begun, state, code, detail).await
+    }
+
+    async fn interrupt(&self, begun: Begun, process: Option<&ProcessIdentity>) -> Result<(), Left> {
+        if let Some(process) = process {
+            match self.place().platform.kill_leftover(process) {
+                Ok(0) => {}
+                Ok(count) => tracing::warn!("command {}: {count} leftover processes were killed", self.id),
+                Err(error) => {
+                    tracing::error!("command {}: leftovers may still run: {}", self.id, explain(&error));
+                }
+            }
+        }
+        let detail = "the agent or the host stopped in the middle of the step; it is not run again";
+        self.record_unseen_end(begun, StepState::Interrupted, -1, detail.to_owned()).await
+    }
+
+    /// Journals the wish, waits until nobody else runs, and asks the host. The end comes from outside.
+    async fn reboot(&self, command: &Command, index: usize, count: u32) -> Result<(), Left> {
+        let (step, _) = self.planned(index);
+        if command.reboot.as_ref().is_none_or(|reboot| reboot.count != count) {
+            let boot_id = self.place().boot_id.clone();
+            self.persist(Record::Rebooting { command: self.id.clone(), step, boot_id, count }).await?;
+        }
+        self.shared.queue().want_reboot(self.id, true);
+        self.shared.settled.notify_waiters();
+        let asked = self.ask_for_reboot().await;
+        if asked.is_ok() {
+            self.stop.token.cancelled().await;
+        }
+        self.shared.queue().want_reboot(self.id, false);
+        match asked {
+            Ok(()) => Ok(()),
+            Err(problem) => {
+                let detail = format!("the host did not take the request to reboot: {problem}");
+                self.record_without_run(index, StepState::Failed, detail).await
+            }
+        }
+    }
+
+    async fn ask_for_reboot(&self) -> Result<(), String> {
+        loop {
+            let settled = self.shared.settled.notified();
+            if self.shared.queue().may_reboot() {
+                break;
+            }
+            tokio::select! {
+                () = settled => {}
+                () = self.stop.token.cancelled() => return Ok(()),
+            }
+        }
+        if self.stop.token.is_cancelled() {
+            return Ok(());
+        }
+        tracing::warn!("command {} asked for a reboot of this host", self.id);
+        self.place().platform.reboot().map_err(|error| explain(&error))
+    }
+
+    async fn record_unseen_end(
+        &self,
+        begun: Begun,
+        state: StepState,
+        code: i32,
+        detail: String,
+    ) -> Result<(), Left> {
+        let totals = |stream| {
+            let id = StreamId { command: self.id.clone(), step: begun.step, stream };
+            result::totals(self.place().spool.totals(&id))
+        };
+        let (stdout, stderr) = (totals(Stream::Stdout), totals(Stream::Stderr));
+        let result = StepRecord {
+            name: begun.name,
+            action: begun.action,
+            state,
+            code,
+            ended: None,
+            started: begun.started,
+            finished: self.shared.now(),
+            detail,
+            stdout,
+            stderr,
+        };
+        self.persist(Record::StepFinished { command: self.id.clone(), step: begun.step, result }).await
+    }
+
+    fn planned(&self, index: usize) -> (u32, &PlannedStep) {
+        let plan = self.plan.as_ref().expect("a step comes from a plan");
+        (u32::try_from(index).expect("a document of 64 KiB has fewer steps"), &plan.steps[index])
+    }
+
+    async fn persist(&self, record: Record) -> Result<(), Left> {
+        persist(self.shared, self.stop, record, Patience::UntilStopped).await
+    }
+
+    fn place(&self) -> &Workplace {
+        &self.shared.place
+    }
+}
+
+/// For how long a full disk is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    UntilCancelled,
+    UntilStopped,
+}
+
+/// Records, however long the disk takes. An append is never cut short; only the waiting between two tries is.
+async fn persist(shared: &Shared, stop: &Stop, record: Record, patience: Patience) -> Result<(), Left> {
+    let mut told = false;
+    loop {
+        match shared.place.ledger.record(vec![record.clone()], Durability::Synced).await {
+            Ok(()) => return Ok(()),
+            Err(JournalError::Closed) => return Err(Left::Closed),
+            Err(error) if !told => {
+                tracing::error!("command {} waits for the disk: {}", record.command(), explain(&error));
+                told = true;
+            }
+            Err(_) => {}
+        }
+        let retry = shared.place.clock.sleep(DISK_RETRY);
+        if stop.token.is_cancelled() {
+            if stop.is_interruption() {
+                return Err(Left::Stopping);
+            }
+            if patience == Patience::UntilCancelled {
+                return Err(Left::GaveUp);
+            }
+            retry.await;
+        } else {
+            tokio::select! {
+                () = retry => {}
+                () = stop.token.cancelled() => {}
+            }
+        }
+    }
+}

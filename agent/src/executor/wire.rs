@@ -1,0 +1,142 @@
+//! Between the wire and the journal's types. Transport types stop here.
+
+use fleetwright_proto::agent::{
+    self, InvocationStatus, ReasonCode, Report, RunDocument, StepResult, StepStatus, step_result,
+};
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_proto::ids::CommandId;
+
+use crate::journal::{
+    Command, Ended, FinalReport, FinalStatus, Reason, StepProgress, StepRecord, StepState, Work,
+};
+
+/// How far the controller's clock is ahead of this host's, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ClockOffset(i64);
+
+impl ClockOffset {
+    pub(crate) fn between(host: Timestamp, controller: Timestamp) -> Self {
+        Self(controller.millis().saturating_sub(host.millis()))
+    }
+
+    pub(crate) fn controller_millis(self, host: Timestamp) -> i64 {
+        host.millis().saturating_add(self.0)
+    }
+
+    pub(crate) fn controller_time(self, host: Timestamp) -> Timestamp {
+        Timestamp::from_millis(self.controller_millis(host))
+    }
+}
+
+/// The document to run. `now` is this host's time.
+///
+/// # Errors
+/// In one line, what makes it impossible to run.
+pub(super) fn work(run: RunDocument, now: Timestamp) -> Result<Work, &'static str> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    Ok(Work {
+        content: text(&run.content).ok_or("the document is not UTF-8 text")?,
+        parameters: text(&run.parameters).ok_or("the parameters are not UTF-8 text")?,
+        document_name: run.document_name,
+        document_version: run.document_version,
+        accepted_at: now,
+        start_deadline: now.plus(std::time::Duration::from_millis(run.start_within_ms)),
+    })
+}
+
+/// The command's state as the controller is told, without output.
+pub(crate) fn report(id: &CommandId, command: &Command, offset: ClockOffset) -> Report {
+    let mut report = Report { command_id: id.to_string(), seq: command.report_seq, ..Report::default() };
+    match &command.finished {
+        Some(finish) => fill_final(&mut report, &finish.report, offset),
+        None => fill_progress(&mut report, command, offset),
+    }
+    report
+}
+
+fn fill_final(report: &mut Report, end: &FinalReport, offset: ClockOffset) {
+    report.set_status(match end.status {
+        FinalStatus::Success => InvocationStatus::Success,
+        FinalStatus::Failed => InvocationStatus::Failed,
+        FinalStatus::TimedOut => InvocationStatus::TimedOut,
+        FinalStatus::Cancelled => InvocationStatus::Cancelled,
+    });
+    report.set_reason(match end.reason {
+        Reason::AllStepsDone => ReasonCode::AllStepsDone,
+        Reason::StepFailed => ReasonCode::StepFailed,
+        Reason::StepTimedOut => ReasonCode::StepTimedOut,
+        Reason::CancelledOnNode => ReasonCode::CancelledOnNode,
+        Reason::StartDeadlinePassed => ReasonCode::StartDeadlinePassed,
+        Reason::Interrupted => ReasonCode::Interrupted,
+        Reason::DocumentRefused => ReasonCode::DocumentRefused,
+    });
+    report.reason_step.clone_from(&end.reason_step);
+    report.reason_detail.clone_from(&end.reason_detail);
+    report.steps = end.steps.iter().map(|step| finished_step(step, offset)).collect();
+}
+
+fn fill_progress(report: &mut Report, command: &Command, offset: ClockOffset) {
+    report.set_status(InvocationStatus::InProgress);
+    report.set_reason(ReasonCode::QueuedOnNode);
+    for progress in command.steps.values() {
+        match progress {
+            StepProgress::Finished(result) => {
+                report.set_reason(match result.state {
+                    StepState::SuccessAndReboot => ReasonCode::Rebooting,
+                    _ => ReasonCode::RunningStep,
+                });
+                report.reason_step.clone_from(&result.name);
+                report.steps.push(finished_step(result, offset));
+            }
+            StepProgress::Started { name, action, at, .. } => {
+                report.set_reason(ReasonCode::RunningStep);
+                report.reason_step.clone_from(name);
+                report.steps.push(StepResult {
+                    name: name.clone(),
+                    action: action.clone(),
+                    status: StepStatus::StepInProgress.into(),
+                    started_ms: offset.controller_millis(*at),
+                    ..StepResult::default()
+                });
+            }
+        }
+    }
+}
+
+fn finished_step(step: &StepRecord, offset: ClockOffset) -> StepResult {
+    let status = match step.state {
+        StepState::Success => StepStatus::StepSuccess,
+        // It is not over: it runs again after the reboot.
+        StepState::SuccessAndReboot => StepStatus::StepInProgress,
+        StepState::Failed => StepStatus::StepFailedStatus,
+        StepState::TimedOut => StepStatus::StepTimedOutStatus,
+        StepState::Cancelled => StepStatus::StepCancelled,
+        StepState::Skipped => StepStatus::StepSkipped,
+        StepState::Interrupted => StepStatus::StepInterrupted,
+    };
+    StepResult {
+        name: step.name.clone(),
+        action: step.action.clone(),
+        status: status.into(),
+        started_ms: offset.controller_millis(step.started),
+        finished_ms: offset.controller_millis(step.finished),
+        detail: step.detail.clone(),
+        stdout_bytes: step.stdout.bytes,
+        stderr_bytes: step.stderr.bytes,
+        stdout_dropped_bytes: step.stdout.dropped_bytes,
+        stderr_dropped_bytes: step.stderr.dropped_bytes,
+        ended: step.ended.map(|ended| match ended {
+            Ended::ExitCode(code) => step_result::Ended::ExitCode(code),
+            Ended::Signal(signal) => step_result::Ended::Signal(signal),
+        }),
+    }
+}
+
+/// An offset names a stream of this host, or nothing that this host ever sent.
+pub(crate) fn stream_id(ack: &agent::OutputAck) -> Option<crate::spool::StreamId> {
+    Some(crate::spool::StreamId {
+        command: ack.command_id.parse().ok()?,
+        step: ack.step,
+        stream: crate::spool::Stream::from_wire(ack.stream())?,
+    })
+}

@@ -1,0 +1,99 @@
+//! The folder of one agent, and the lock that keeps a second agent out of it.
+//!
+//! ```text
+//! <state>/lock            held for as long as an agent runs
+//! <state>/identity/       see `identity`
+//! <state>/journal         see `journal`
+//! <state>/spool/          see `spool`
+//! <state>/orchestration/  one folder for each command that runs
+//! <state>/status.json     see `status`
+//! ```
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fleetwright_platform::{HostError, SharedPlatform};
+
+/// Where everything of an agent lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFolder {
+    root: PathBuf,
+}
+
+/// The right to write in a state folder; given back when it is dropped.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: File,
+}
+
+/// Why a state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFolderError {
+    #[error("another agent runs with the state folder `{}`; stop it, or name another folder with --state-dir", root.display())]
+    InUse { root: PathBuf },
+    #[error("cannot use the state folder `{}`", root.display())]
+    Unusable { root: PathBuf, source: HostError },
+    #[error("cannot lock the state folder `{}`", root.display())]
+    Lock { root: PathBuf, source: io::Error },
+}
+
+impl StateFolder {
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
+    #[must_use]
+    pub fn orchestration(&self) -> PathBuf {
+        self.root.join("orchestration")
+    }
+
+    #[must_use]
+    pub fn status(&self) -> PathBuf {
+        self.root.join("status.json")
+    }
+
+    /// Makes the folder if it is not there and takes it for this process.
+    ///
+    /// # Errors
+    /// When another agent has it, or it cannot be made or written.
+    pub fn lock(&self, platform: &SharedPlatform) -> Result<StateLock, StateFolderError> {
+        platform
+            .ensure_private_folder(&self.root)
+            .map_err(|source| StateFolderError::Unusable { root: self.root.clone(), source })?;
+        let failed = |source| StateFolderError::Lock { root: self.root.clone(), source };
+        let file = self.lock_file(OpenOptions::new().create(true).truncate(false)).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(StateLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StateFolderError::InUse { root: self.root.clone() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Whether an agent runs here. A folder that cannot be looked into is taken for one without.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let lock = self.lock_file(&mut OpenOptions::new());
+        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn lock_file(&self, options: &mut OpenOptions) -> io::Result<File> {
+        options.read(true).write(true).open(self.root.join("lock"))
+    }
+}
