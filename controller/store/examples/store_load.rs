@@ -3,6 +3,8 @@
 //! ```text
 //! store_load write FOLDER TASKS COMMITS   each task commits COMMITS times, half of them after opening the store anew;
 //!                                         prints `task number` for each acknowledged commit
+//! store_load fail FOLDER FLAG             commits before, while and after the file FLAG makes the disk fail; prints
+//!                                         what it sees
 //! store_load bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES_PER_COMMIT
 //! ```
 
@@ -13,7 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use fleetwright_store::{Batch, SharedStore, SledSettings, SledStore};
+use fleetwright_proto::clock::{Clock, SystemClock};
+use fleetwright_store::{Batch, CommitError, SharedStore, SledSettings, SledStore, StoreError};
 
 #[path = "../tests/store/workload.rs"]
 mod workload;
@@ -28,12 +31,13 @@ async fn main() -> anyhow::Result<()> {
             write(folder, tasks, commits / 2).await?;
             write(folder, tasks, commits - commits / 2).await
         }
+        ["fail", folder, flag] => meet_failure(folder, flag).await,
         ["bench", folder, writers, seconds, value_bytes, writes] => {
             let load = Bench { value_bytes: value_bytes.parse()?, writes: writes.parse()? };
             load.run(folder, writers.parse()?, Duration::from_secs(seconds.parse()?)).await
         }
         _ => bail!(
-            "usage: store_load write FOLDER TASKS COMMITS | bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES"
+            "usage: store_load write FOLDER TASKS COMMITS | fail FOLDER FLAG | bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES"
         ),
     }
 }
@@ -62,6 +66,55 @@ async fn write_task(store: SharedStore, task: usize, commits: u64) -> anyhow::Re
         println!("{task} {number}");
     }
     Ok(())
+}
+
+async fn meet_failure(folder: &str, flag: &str) -> anyhow::Result<()> {
+    let store = open(folder)?;
+    let mut watch = store.watch(b"", store.revision());
+    let put = |key: &'static str| {
+        let mut batch = Batch::new();
+        batch.put(key, "x");
+        batch
+    };
+    println!("before: {}", told(store.commit(put("before")).await.map(|_| "committed")));
+    watch.next().await?;
+    std::fs::write(flag, "")?;
+    println!("failing: {}", told(store.commit(put("failing")).await.map(|_| "committed")));
+    println!("failing, a barrier: {}", told(store.commit(Batch::new()).await.map(|_| "committed")));
+    println!("failing, a read: {}", told(store.get(b"before").await.map(|_| "found")));
+    std::fs::remove_file(flag)?;
+    // The store tries once a second.
+    let mut after = store.commit(put("after")).await;
+    for _ in 0..30 {
+        if !matches!(after, Err(CommitError::Store(StoreError::Full { .. }))) {
+            break;
+        }
+        SystemClock.sleep(Duration::from_millis(100)).await;
+        after = store.commit(put("after")).await;
+    }
+    println!("after: {}", told(after.as_ref().map(|_| "committed")));
+    if after.is_ok() {
+        println!("the watch: {}", told(watch.next().await.map(|_| "a change")));
+        let found = store.scan(b"", None, 10).await?;
+        let names: Vec<_> = found.iter().map(|entry| String::from_utf8_lossy(&entry.key)).collect();
+        println!("found: {}", names.join(", "));
+    }
+    Ok(())
+}
+
+/// The answer, or the error with its causes.
+fn told<E: std::error::Error>(answer: Result<&'static str, E>) -> String {
+    let error = match answer {
+        Ok(answer) => return answer.to_owned(),
+        Err(error) => error,
+    };
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// Commits of `writes` values of `value_bytes` each, over a million keys.

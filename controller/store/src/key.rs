@@ -243,3 +243,121 @@ prefix_of! {
     (A, B, C, D), (A, B), [A, B, C, D];
     (A, B, C, D), (A, B, C), [A, B, C, D];
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(key: &impl TableKey) -> Vec<u8> {
+        let mut out = KeyWriter::default();
+        key.write(&mut out);
+        out.into_bytes()
+    }
+
+    fn read<K: TableKey>(bytes: &[u8]) -> Result<K, KeyError> {
+        let mut reader = KeyReader::new(bytes);
+        let key = K::read(&mut reader)?;
+        reader.end().map(|()| key)
+    }
+
+    /// The key comes back, and two keys compare as their bytes do.
+    fn check<K: TableKey + Ord>(one: &K, other: &K) {
+        assert_eq!(&read::<K>(&bytes(one)).unwrap(), one);
+        assert_eq!(one.cmp(other), bytes(one).cmp(&bytes(other)), "{one:?} and {other:?}");
+    }
+
+    /// Texts with the bytes that could go wrong in them.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[\0-\u{3}a-c]{0,6}", any::<String>()]
+    }
+
+    fn moment() -> impl Strategy<Value = Timestamp> {
+        any::<i64>().prop_map(Timestamp::from_millis)
+    }
+
+    proptest! {
+        #[test]
+        fn texts_sort_and_come_back(one in text(), other in text()) {
+            check(&one, &other);
+        }
+
+        #[test]
+        fn tuples_sort_and_come_back(one in (text(), any::<u64>(), text()), other in (text(), any::<u64>(), text())) {
+            check(&one, &other);
+        }
+
+        #[test]
+        fn numbers_sort_and_come_back(one in any::<(u8, u16, u32, u64)>(), other in any::<(u8, u16, u32, u64)>()) {
+            check(&one, &other);
+        }
+
+        #[test]
+        fn moments_sort_and_come_back(one in (moment(), moment()), other in (moment(), moment())) {
+            check(&one, &other);
+            check(&(Reverse(one.0), one.1), &(Reverse(other.0), other.1));
+        }
+
+        #[test]
+        fn reversed_numbers_sort_the_other_way(one in any::<u64>(), other in any::<u64>()) {
+            check(&Reverse(one), &Reverse(other));
+            prop_assert_eq!(one.cmp(&other), bytes(&Reverse(other)).cmp(&bytes(&Reverse(one))));
+        }
+
+        #[test]
+        fn a_text_is_the_prefix_of_its_own_rows_only(one in text(), other in text(), number in any::<u64>()) {
+            let mut prefix = KeyWriter::default();
+            KeyPrefix::<(String, u64)>::write_prefix(&one, &mut prefix);
+            let row = bytes(&(other.clone(), number));
+            prop_assert_eq!(row.starts_with(&prefix.into_bytes()), one == other);
+        }
+
+        #[test]
+        fn bytes_that_are_no_key_are_refused_not_misread(found in proptest::collection::vec(any::<u8>(), 0..24)) {
+            if let Ok(key) = read::<(String, u64)>(&found) {
+                prop_assert_eq!(bytes(&key), found);
+            }
+        }
+    }
+
+    /// These bytes are on disks.
+    #[test]
+    fn keys_have_exactly_these_bytes() {
+        let node: NodeId = "mi-0123456789abcdef0".parse().unwrap();
+        let cases = [
+            (bytes(&String::new()), &b"\x00\x01"[..]),
+            (bytes(&"ab".to_owned()), b"ab\x00\x01"),
+            (bytes(&"a\0b".to_owned()), b"a\x00\x02b\x00\x01"),
+            (bytes(&Box::<str>::from("ab")), b"ab\x00\x01"),
+            (bytes(&node), b"mi-0123456789abcdef0\x00\x01"),
+            (bytes(&7_u8), b"\x07"),
+            (bytes(&0x0102_u16), b"\x01\x02"),
+            (bytes(&0x0102_0304_u32), b"\x01\x02\x03\x04"),
+            (bytes(&1_u64), b"\0\0\0\0\0\0\0\x01"),
+            (bytes(&Reverse(1_u64)), b"\xff\xff\xff\xff\xff\xff\xff\xfe"),
+            (bytes(&Timestamp::from_millis(0)), b"\x80\0\0\0\0\0\0\0"),
+            (bytes(&Timestamp::from_millis(-1)), b"\x7f\xff\xff\xff\xff\xff\xff\xff"),
+            (bytes(&("a".to_owned(), 1_u64)), b"a\x00\x01\0\0\0\0\0\0\0\x01"),
+        ];
+        for (found, wanted) in cases {
+            assert_eq!(found, wanted, "{}", found.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_said() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"a", "a text in the key is not terminated, not escaped or not UTF-8"),
+            (b"a\x00\x03", "a text in the key is not terminated, not escaped or not UTF-8"),
+            (b"\xff\x00\x01", "a text in the key is not terminated, not escaped or not UTF-8"),
+            (b"a\x00\x01b", "the key goes on after its last component"),
+            (b"web-1\x00\x01", "`web-1` is not a node id: mi- and 17 hex digits"),
+        ];
+        for (bytes, wanted) in &cases[..4] {
+            assert_eq!(read::<String>(bytes).unwrap_err().to_string(), *wanted);
+        }
+        assert_eq!(read::<NodeId>(cases[4].0).unwrap_err().to_string(), cases[4].1);
+        assert_eq!(read::<u64>(b"1234567"), Err(KeyError::Short));
+    }
+}

@@ -17,9 +17,10 @@ use super::{EngineState, Shared};
 use crate::batch::Batch;
 use crate::contract::{CommitError, Revision, StoreError};
 
-/// A group takes no further batch beyond these; latency and the engine's memory stay bounded.
+/// A group takes no further batch beyond these: latency stays bounded, and so does what lies between two syncs
+/// (see `engine`).
 const GROUP_COMMITS: usize = 1024;
-const GROUP_BYTES: usize = 1024 * 1024;
+const GROUP_BYTES: usize = 256 * 1024;
 /// A store that could not be opened again is not tried more often than this.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
@@ -61,6 +62,7 @@ impl Committer {
         while let Some(first) = self.requests.blocking_recv() {
             let group = self.gather(first);
             let Group { batches, answers, .. } = group;
+            let writes = batches.iter().map(|batch| batch.writes().len()).sum();
             match self.commit(batches) {
                 Ok(results) => {
                     for (answer, result) in answers.into_iter().zip(results) {
@@ -74,6 +76,7 @@ impl Committer {
                     }
                 }
             }
+            Engine::collect_garbage(writes);
         }
     }
 
