@@ -6,6 +6,7 @@
 //! store_load fail FOLDER FLAG             commits before, while and after the file FLAG makes the disk fail; prints
 //!                                         what it sees
 //! store_load bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES_PER_COMMIT
+//! store_load records ROUNDS              encodes and decodes a record of 400 bytes
 //! ```
 
 #![expect(clippy::print_stdout, reason = "what it prints is its result")]
@@ -16,7 +17,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use fleetwright_proto::clock::{Clock, SystemClock};
-use fleetwright_store::{Batch, CommitError, SharedStore, SledSettings, SledStore, StoreError};
+use fleetwright_store::{
+    Batch, BlobPath, Blobs, Codec, CommitError, Kept, Record, SharedStore, SledSettings, SledStore,
+    StoreError,
+};
 
 #[path = "../tests/store/workload.rs"]
 mod workload;
@@ -36,8 +40,9 @@ async fn main() -> anyhow::Result<()> {
             let load = Bench { value_bytes: value_bytes.parse()?, writes: writes.parse()? };
             load.run(folder, writers.parse()?, Duration::from_secs(seconds.parse()?)).await
         }
+        ["records", rounds] => measure_records(rounds.parse()?),
         _ => bail!(
-            "usage: store_load write FOLDER TASKS COMMITS | fail FOLDER FLAG | bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES"
+            "usage: store_load write FOLDER TASKS COMMITS | fail FOLDER FLAG | bench FOLDER WRITERS SECONDS VALUE_BYTES WRITES | records ROUNDS"
         ),
     }
 }
@@ -70,6 +75,8 @@ async fn write_task(store: SharedStore, task: usize, commits: u64) -> anyhow::Re
 
 async fn meet_failure(folder: &str, flag: &str) -> anyhow::Result<()> {
     let store = open(folder)?;
+    let blobs = Blobs::open_folder(format!("{folder}-blobs"))?;
+    let blob: BlobPath = "output/1".parse()?;
     let mut watch = store.watch(b"", store.revision());
     let put = |key: &'static str| {
         let mut batch = Batch::new();
@@ -82,7 +89,9 @@ async fn meet_failure(folder: &str, flag: &str) -> anyhow::Result<()> {
     println!("failing: {}", told(store.commit(put("failing")).await.map(|_| "committed")));
     println!("failing, a barrier: {}", told(store.commit(Batch::new()).await.map(|_| "committed")));
     println!("failing, a read: {}", told(store.get(b"before").await.map(|_| "found")));
+    println!("failing, a blob: {}", put_blob(&blobs, &blob).await);
     std::fs::remove_file(flag)?;
+    println!("after, a blob: {}", put_blob(&blobs, &blob).await);
     // The store tries once a second.
     let mut after = store.commit(put("after")).await;
     for _ in 0..30 {
@@ -100,6 +109,13 @@ async fn meet_failure(folder: &str, flag: &str) -> anyhow::Result<()> {
         println!("found: {}", names.join(", "));
     }
     Ok(())
+}
+
+async fn put_blob(blobs: &Blobs, path: &BlobPath) -> String {
+    match blobs.put(path, "x".into()).await {
+        Ok(()) => "put".to_owned(),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// The answer, or the error with its causes.
@@ -174,6 +190,45 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// A record of the usual size and kind.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Invocation {
+    node: String,
+    command: String,
+    state: String,
+    reason: Option<String>,
+    created: u64,
+    deadline: u64,
+    parameters: Vec<String>,
+}
+
+impl Record for Invocation {
+    const FORMAT: u16 = 1;
+}
+
+fn measure_records(rounds: u32) -> anyhow::Result<()> {
+    let record = Invocation {
+        node: "mi-0123456789abcdef0".to_owned(),
+        command: "67e55044-10b1-426f-9247-bb680e5fe0c8".to_owned(),
+        state: "in-progress".to_owned(),
+        reason: None,
+        created: 1_795_000_000_000,
+        deadline: 1_795_000_600_000,
+        parameters: vec!["systemctl restart nginx".to_owned(); 7],
+    };
+    let began = Instant::now();
+    for _ in 0..rounds {
+        std::hint::black_box(std::hint::black_box(&record).encode(&Kept::default())?);
+    }
+    let (bytes, encoding) = (record.encode(&Kept::default())?, began.elapsed() / rounds);
+    let began = Instant::now();
+    for _ in 0..rounds {
+        std::hint::black_box(Invocation::decode(std::hint::black_box(&bytes))?);
+    }
+    println!("{} bytes: {encoding:?} to encode, {:?} to decode", bytes.len(), began.elapsed() / rounds);
+    Ok(())
 }
 
 /// User and system time of this process.

@@ -75,3 +75,83 @@ impl<F> Planner<F> {
         self.plan.changes.push(Change { revision: self.last, writes });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::batch::Condition;
+
+    /// Decides batches over an engine that holds `a`, written at 3, as its last commit. Answers as `revision` or
+    /// `key!` for a conflict.
+    fn check(batches: &[(&[Condition], &[Write])], wanted: &[&str]) -> Plan {
+        let found = |key: &[u8]| Ok::<_, Infallible>((key == b"a").then_some(Revision(3)));
+        let mut planner = Planner::new(Revision(3), found);
+        for (conditions, writes) in batches {
+            let mut batch = Batch::new();
+            for condition in *conditions {
+                batch.require(condition.clone());
+            }
+            for write in *writes {
+                match write {
+                    Write::Put(key, value) => batch.put(key.clone(), value.clone()),
+                    Write::Delete(key) => batch.delete(key.clone()),
+                };
+            }
+            let Ok(()) = planner.add(batch);
+        }
+        let plan = planner.finish();
+        let answers = plan.answers.iter().map(|answer| match answer {
+            Ok(revision) => revision.to_string(),
+            Err(CommitError::Conflict { key }) => format!("{}!", key.escape_ascii()),
+            Err(other) => panic!("{other}"),
+        });
+        assert_eq!(answers.collect::<Vec<_>>(), wanted);
+        plan
+    }
+
+    fn put(key: &'static str) -> Write {
+        Write::Put(key.into(), "x".into())
+    }
+
+    fn delete(key: &'static str) -> Write {
+        Write::Delete(key.into())
+    }
+
+    fn at(key: &'static str, revision: u64) -> Condition {
+        Condition::At(key.into(), Revision(revision))
+    }
+
+    #[test]
+    fn a_batch_meets_what_the_group_wrote_before_it() {
+        let absent = Condition::Absent("b".into());
+        let absent = [absent];
+        check(
+            &[
+                (&[at("a", 3)], &[put("a")]),
+                (&[at("a", 3)], &[put("a")]),
+                (&[at("a", 4)], &[delete("a")]),
+                (&[Condition::Exists("a".into())], &[put("b")]),
+                (&absent, &[put("b")]),
+                (&absent, &[put("b")]),
+            ],
+            &["4", "a!", "5", "a!", "6", "b!"],
+        );
+    }
+
+    #[test]
+    fn a_refused_batch_leaves_no_trace() {
+        let plan = check(
+            &[(&[at("a", 3), at("b", 1)], &[put("a"), put("c")]), (&[at("a", 3)], &[put("b")])],
+            &["b!", "4"],
+        );
+        assert_eq!(plan.changes, [Change { revision: Revision(4), writes: [put("b")].into() }]);
+    }
+
+    #[test]
+    fn a_barrier_has_the_place_of_the_commit_before_it() {
+        let plan = check(&[(&[], &[]), (&[], &[put("b")]), (&[at("b", 4)], &[])], &["3", "4", "4"]);
+        assert_eq!(plan.changes.len(), 1);
+    }
+}

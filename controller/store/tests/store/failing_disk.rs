@@ -12,7 +12,7 @@ fn met(failure: &str) -> String {
     std::fs::create_dir(&below).unwrap();
     let flag = folder.path().join("failing");
     let load = Command::new(program::store_load())
-        .args(["fail".as_ref(), below.as_os_str(), flag.as_os_str()])
+        .args(["fail".as_ref(), below.join("store").as_os_str(), flag.as_os_str()])
         .env("LD_PRELOAD", power_cut::build_recorder(folder.path()))
         .env("RECORD_BELOW", &below)
         .env("RECORD_TO", "/dev/null")
@@ -20,7 +20,7 @@ fn met(failure: &str) -> String {
         .output()
         .unwrap();
     assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
-    String::from_utf8(load.stdout).unwrap().replace(&below.display().to_string(), "FOLDER")
+    String::from_utf8(load.stdout).unwrap().replace(&below.join("store").display().to_string(), "FOLDER")
 }
 
 #[test]
@@ -30,6 +30,8 @@ before: committed
 failing: the commit was not acknowledged: no room left on the disk of FOLDER: free some, and the store goes on by itself
 failing, a barrier: the commit was not acknowledged: no room left on the disk of FOLDER: free some, and the store goes on by itself
 failing, a read: no room left on the disk of FOLDER: free some, and the store goes on by itself
+failing, a blob: no room left on the disk for blob output/1
+after, a blob: put
 after: committed
 the watch: commits that this watch has not seen are no longer in memory
 found: after, before
@@ -46,6 +48,8 @@ fn a_disk_that_does_not_confirm_is_not_trusted_again() {
          failing: the commit was not acknowledged: {unconfirmed}\n\
          failing, a barrier: the commit was not acknowledged: {unconfirmed}\n\
          failing, a read: {unconfirmed}\n\
+         failing, a blob: blob output/1 failed\n\
+         after, a blob: put\n\
          after: the commit was not acknowledged: {unconfirmed}\n"
     );
     assert_eq!(met("FAIL_SYNC"), wanted);

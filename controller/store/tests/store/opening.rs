@@ -4,7 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use fleetwright_store::{
-    Batch, Blobs, CommitError, OpenError, Revision, SledSettings, SledStore, Store, StoreError,
+    Batch, Blobs, CommitError, KEY_MAX_BYTES, OpenError, Revision, SledSettings, SledStore, Store,
+    StoreError, VALUE_MAX_BYTES,
 };
 
 fn open(path: &Path) -> Result<SledStore, OpenError> {
@@ -160,6 +161,24 @@ async fn a_damaged_store_is_refused() {
             "{file}"
         );
     }
+}
+
+/// sled never syncs the side files in `blobs/`: no value and no key that the store takes may lead to one.
+#[tokio::test]
+async fn the_longest_values_and_keys_stay_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    // Scattered and overwritten, so that leaves split, fill up and are rewritten whole.
+    for number in (0..1200_u64).map(|number| number * 467 % 600) {
+        let mut batch = Batch::new();
+        batch.put(format!("value/{number:04}"), vec![7; VALUE_MAX_BYTES]);
+        for at in 0..8 {
+            let key = format!("{number:04}/{at}");
+            batch.put(format!("{key:k<KEY_MAX_BYTES$}"), "");
+        }
+        store.commit(batch).await.unwrap();
+    }
+    assert_eq!(std::fs::read_dir(folder.path().join("sled/blobs")).unwrap().count(), 0);
 }
 
 #[tokio::test]
