@@ -1,0 +1,19 @@
+//! The verbs, one file for each noun: arguments with their help, the question to the controller, the answer printed.
+
+pub(crate) mod activation;
+pub(crate) mod command;
+pub(crate) mod context;
+pub(crate) mod node;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod why;
+
+use crate::context::resolve::Flags;
+use crate::render::Format;
+
+/// What the global options ask of every verb.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) flags: Flags,
+    pub(crate) format: Format,
+}

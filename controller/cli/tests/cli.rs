@@ -1,0 +1,23 @@
+//! The command line as a person uses it: real arguments, a real TLS connection to a controller made for the test, and
+//! everything compared that comes out.
+
+#![cfg(test)]
+
+#[path = "cli/answers.rs"]
+mod answers;
+#[path = "cli/connection.rs"]
+mod connection;
+#[path = "cli/controller.rs"]
+mod controller;
+#[path = "cli/fleet.rs"]
+mod fleet;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/nouns.rs"]
+mod nouns;
+#[path = "cli/pki.rs"]
+mod pki;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/terminal.rs"]
+mod terminal;

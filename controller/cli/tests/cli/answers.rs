@@ -1,0 +1,213 @@
+//! How the controller of a test answers each question.
+
+use std::pin::Pin;
+
+use fleetwright_proto::control::activations_server::Activations;
+use fleetwright_proto::control::commands_server::Commands;
+use fleetwright_proto::control::controller_server::Controller;
+use fleetwright_proto::control::nodes_server::Nodes;
+use fleetwright_proto::control::*;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::controller::{Asked, Shared};
+
+type Answer<T> = Result<Response<T>, Status>;
+type Told<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// One row a page, so that every list is read to its end. A page token is the position of the next row.
+fn page<T: Clone>(rows: &[T], token: &str) -> (Vec<T>, String) {
+    let at: usize = token.parse().unwrap_or(0);
+    let next = if at + 1 < rows.len() { (at + 1).to_string() } else { String::new() };
+    (rows.get(at).cloned().into_iter().collect(), next)
+}
+
+impl Shared {
+    fn find(&self, node: &str) -> Result<Node, Status> {
+        let script = self.script.lock().unwrap();
+        let found = script.nodes.iter().find(|known| known.node_id == node || known.name == node);
+        found.cloned().ok_or_else(|| Status::not_found(format!("no node `{node}`")))
+    }
+
+    fn command(&self, id: &str) -> Result<Command, Status> {
+        let script = self.script.lock().unwrap();
+        let found = script.commands.iter().find(|known| known.command_id == id);
+        found.cloned().ok_or_else(|| Status::not_found(format!("no command `{id}`")))
+    }
+}
+
+#[tonic::async_trait]
+impl Controller for Shared {
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<GetStatusResponse> {
+        self.check()?;
+        Ok(Response::new(self.script.lock().unwrap().status.clone()))
+    }
+}
+
+#[tonic::async_trait]
+impl Activations for Shared {
+    async fn create_activation(
+        &self,
+        request: Request<CreateActivationRequest>,
+    ) -> Answer<CreateActivationResponse> {
+        self.note(Asked::CreateActivation(request.into_inner()))?;
+        Ok(Response::new(CreateActivationResponse {
+            activation: self.script.lock().unwrap().activations.first().cloned(),
+            activation_code: "code-of-20-characters".into(),
+            authority_fingerprint: "sha256:abcdef".into(),
+        }))
+    }
+
+    async fn list_activations(
+        &self,
+        request: Request<ListActivationsRequest>,
+    ) -> Answer<ListActivationsResponse> {
+        self.check()?;
+        let script = self.script.lock().unwrap();
+        let (activations, next_page_token) = page(&script.activations, &request.get_ref().page_token);
+        Ok(Response::new(ListActivationsResponse { activations, next_page_token }))
+    }
+
+    async fn delete_activation(
+        &self,
+        request: Request<DeleteActivationRequest>,
+    ) -> Answer<DeleteActivationResponse> {
+        let id = request.into_inner().activation_id;
+        let script = self.script.lock().unwrap();
+        match script.activations.iter().any(|known| known.activation_id == id) {
+            true => Ok(Response::new(DeleteActivationResponse {})),
+            false => Err(Status::not_found(format!("no activation `{id}`"))),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Nodes for Shared {
+    async fn list_nodes(&self, request: Request<ListNodesRequest>) -> Answer<ListNodesResponse> {
+        let request = request.into_inner();
+        self.note(Asked::ListNodes(request.clone()))?;
+        let script = self.script.lock().unwrap();
+        let (nodes, next_page_token) = page(&script.nodes, &request.page_token);
+        Ok(Response::new(ListNodesResponse { nodes, next_page_token }))
+    }
+
+    async fn get_node(&self, request: Request<GetNodeRequest>) -> Answer<GetNodeResponse> {
+        self.check()?;
+        Ok(Response::new(GetNodeResponse { node: Some(self.find(&request.get_ref().node)?) }))
+    }
+
+    async fn change_tags(&self, request: Request<ChangeTagsRequest>) -> Answer<ChangeTagsResponse> {
+        let request = request.into_inner();
+        let mut node = self.find(&request.node)?;
+        node.tags.extend(request.set);
+        node.tags.retain(|key, _| !request.remove.contains(key));
+        Ok(Response::new(ChangeTagsResponse { node: Some(node) }))
+    }
+
+    async fn wait_nodes(&self, request: Request<WaitNodesRequest>) -> Answer<WaitNodesResponse> {
+        self.note(Asked::Wait(request.into_inner()))?;
+        Ok(Response::new(WaitNodesResponse { nodes: self.script.lock().unwrap().nodes.clone() }))
+    }
+
+    async fn deregister_node(
+        &self,
+        request: Request<DeregisterNodeRequest>,
+    ) -> Answer<DeregisterNodeResponse> {
+        self.note(Asked::Deregister(request.into_inner().node))?;
+        Ok(Response::new(DeregisterNodeResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl Commands for Shared {
+    type WatchCommandStream = Told<WatchCommandResponse>;
+    type GetOutputStream = Told<GetOutputResponse>;
+
+    async fn send_command(&self, request: Request<SendCommandRequest>) -> Answer<SendCommandResponse> {
+        self.note(Asked::Send(request.into_inner()))?;
+        Ok(Response::new(SendCommandResponse {
+            command: self.script.lock().unwrap().commands.first().cloned(),
+        }))
+    }
+
+    async fn list_commands(&self, request: Request<ListCommandsRequest>) -> Answer<ListCommandsResponse> {
+        let request = request.into_inner();
+        self.note(Asked::ListCommands(request.clone()))?;
+        let script = self.script.lock().unwrap();
+        let (commands, next_page_token) = page(&script.commands, &request.page_token);
+        Ok(Response::new(ListCommandsResponse { commands, next_page_token }))
+    }
+
+    async fn get_command(&self, request: Request<GetCommandRequest>) -> Answer<GetCommandResponse> {
+        self.check()?;
+        Ok(Response::new(GetCommandResponse { command: Some(self.command(&request.get_ref().command_id)?) }))
+    }
+
+    async fn list_invocations(
+        &self,
+        request: Request<ListInvocationsRequest>,
+    ) -> Answer<ListInvocationsResponse> {
+        self.command(&request.get_ref().command_id)?;
+        let script = self.script.lock().unwrap();
+        let (invocations, next_page_token) = page(&script.invocations, &request.get_ref().page_token);
+        Ok(Response::new(ListInvocationsResponse { invocations, next_page_token }))
+    }
+
+    async fn watch_command(&self, request: Request<WatchCommandRequest>) -> Answer<Self::WatchCommandStream> {
+        self.note(Asked::Watch)?;
+        self.command(&request.get_ref().command_id)?;
+        let (events, cut_after, hangs) = {
+            let mut script = self.script.lock().unwrap();
+            let cut = (!script.cuts.is_empty()).then(|| script.cuts.remove(0));
+            (script.events.clone(), cut, script.watch_hangs)
+        };
+        let cut = self.cut.clone();
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move {
+            for (at, event) in events.into_iter().enumerate() {
+                if cut_after == Some(at) {
+                    // The receiver has taken all but the last before a place in the channel was free.
+                    let _ = sender.reserve().await;
+                    cut.send_modify(|number| *number += 1);
+                    return;
+                }
+                if sender.send(Ok(event)).await.is_err() {
+                    return;
+                }
+            }
+            if hangs {
+                sender.closed().await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn get_output(&self, request: Request<GetOutputRequest>) -> Answer<Self::GetOutputStream> {
+        let request = request.into_inner();
+        self.command(&request.command_id)?;
+        let wanted = |chunk: &OutputChunk| {
+            chunk.node_id == request.node_id
+                && match request.selection() {
+                    OutputSelection::Both => true,
+                    OutputSelection::StdoutOnly => !chunk.stderr,
+                    OutputSelection::StderrOnly => chunk.stderr,
+                }
+        };
+        let chunks: Vec<_> =
+            self.script.lock().unwrap().output.iter().filter(|chunk| wanted(chunk)).cloned().collect();
+        let answers = chunks.into_iter().map(|chunk| Ok(GetOutputResponse { chunk: Some(chunk) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(answers))))
+    }
+
+    async fn cancel_command(&self, request: Request<CancelCommandRequest>) -> Answer<CancelCommandResponse> {
+        let request = request.into_inner();
+        self.note(Asked::Cancel(request.clone()))?;
+        Ok(Response::new(CancelCommandResponse { command: Some(self.command(&request.command_id)?) }))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
+        self.command(&request.get_ref().command_id)?;
+        Ok(Response::new(self.script.lock().unwrap().explanation.clone()))
+    }
+}
