@@ -224,6 +224,3 @@ impl Shared {
         self.place.clock.now()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,7 +31,7 @@ use fleetwright_proto::ids::CommandId;
 use tokio::sync::Notify;
 
 pub use capture::{Phase, capture};
-pub use writer::Writer;
+pub use writer::{WhenFull, Writer};
 
 use files::SegmentFiles;
 use stream::StreamState;

@@ -23,3 +23,6 @@ mod records;
 pub mod serve;
 pub mod settings;
 pub mod tables;
+
+#[cfg(test)]
+mod tests;

@@ -93,10 +93,12 @@ pub type SharedPlatform = Arc<dyn Platform>;
 /// The system that this program was built for.
 #[must_use]
 pub fn host() -> SharedPlatform {
+    #[cfg(not(any(target_os = "linux", windows)))]
+    compile_error!("agents run on Linux and Windows");
     #[cfg(target_os = "linux")]
     return Arc::new(linux::Linux);
     #[cfg(windows)]
-    return Arc::new(windows::Windows);
+    return Arc::new(windows::Windows::default());
 }
 
 /// Where an agent keeps its things.

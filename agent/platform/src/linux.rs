@@ -62,7 +62,8 @@ impl Platform for Linux {
         match interpreter {
             Interpreter::Shell => Ok(InterpreterCommand {
                 program: SHELL.into(),
-                arguments: vec!["-c".into(), shell_word(script).into()],
+                // The shell gives way to the script, so that the end is the script's own, and one process less waits.
+                arguments: vec!["-c".into(), format!("exec {}", shell_word(script)).into()],
                 ..Default::default()
             }),
             Interpreter::PowerShell => {

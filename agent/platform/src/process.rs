@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -93,7 +94,8 @@ impl fmt::Debug for Spawned {
     }
 }
 
-/// One process tree. Dropped before it was released, it never runs; dropped later, it runs on.
+/// One process tree. Dropped before it was released, it never runs; dropped later, it is a leftover, which runs on
+/// where the system does not end it together with the agent.
 pub trait Process: fmt::Debug + Send {
     fn identity(&self) -> &ProcessIdentity;
 
@@ -122,6 +124,16 @@ pub enum SpawnError {
     WorkingDirectory { path: PathBuf, source: io::Error },
     #[error("cannot start `{}`", program.display())]
     Program { program: PathBuf, source: io::Error },
+}
+
+impl ProcessSpec {
+    /// What the system would only say in a way that could mean the program as well.
+    pub(crate) fn check_working_directory(&self) -> Result<(), SpawnError> {
+        let Some(path) = &self.working_directory else { return Ok(()) };
+        let failed = |source| SpawnError::WorkingDirectory { path: path.clone(), source };
+        let found = fs::metadata(path).map_err(failed)?;
+        if found.is_dir() { Ok(()) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
+    }
 }
 
 /// Why a process could not be told to end.

@@ -14,7 +14,7 @@ use futures::FutureExt;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
-use super::Writer;
+use super::{WhenFull, Writer};
 
 /// All the memory that the output of one stream ever takes.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -71,7 +71,9 @@ pub async fn capture(
                 return writer;
             }
         }
-        writer.append(&buffer, &mut phase).await;
+        // What comes so late is not the main process's, and nobody waits for it.
+        let when_full = if since_end >= PIPE_MAX_BYTES { WhenFull::Drop } else { WhenFull::Wait(&mut phase) };
+        writer.append(&buffer, when_full).await;
         since_pause += buffer.len();
         since_end += if *phase.borrow() == Phase::Running { 0 } else { buffer.len() };
         out_of_time = out_of_time || (&mut drained).now_or_never().is_some();

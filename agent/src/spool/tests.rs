@@ -47,7 +47,7 @@ fn stdout() -> StreamId {
 impl Fixture {
     /// Appends and tells whether that came to an end without a wait.
     fn append(&self, writer: &mut Writer, data: &[u8]) -> bool {
-        writer.append(data, &mut self.phase.subscribe()).now_or_never().is_some()
+        writer.append(data, WhenFull::Wait(&mut self.phase.subscribe())).now_or_never().is_some()
     }
 
     fn restarted(&self, limits: SpoolLimits) -> Spool {
@@ -145,7 +145,7 @@ fn with_a_link_a_full_spool_waits_for_room() {
     let data = numbered(100);
     let mut phase = fixture.phase.subscribe();
     {
-        let mut append = Box::pin(writer.append(&data, &mut phase));
+        let mut append = Box::pin(writer.append(&data, WhenFull::Wait(&mut phase)));
         assert!((&mut append).now_or_never().is_none());
         fixture.spool.acknowledge(&stdout(), 15);
         assert!((&mut append).now_or_never().is_none(), "one segment of room is not enough");
@@ -162,7 +162,9 @@ fn waiting_for_room_has_an_end() {
     let ends: [(&str, fn(&Fixture)); 3] = [
         ("the link goes", |fixture| fixture.spool.set_link(LinkState::Down)),
         ("too long", |fixture| fixture.clock.advance(LIMITS.patience)),
-        ("the process was killed", |fixture| drop(fixture.phase.send_replace(Phase::Hurried))),
+        ("the process was killed", |fixture| {
+            fixture.phase.send_replace(Phase::Hurried);
+        }),
     ];
     for (what, end) in ends {
         let fixture = fixture(LIMITS);
@@ -171,7 +173,7 @@ fn waiting_for_room_has_an_end() {
         let data = numbered(100);
         let mut phase = fixture.phase.subscribe();
         {
-            let mut append = Box::pin(writer.append(&data, &mut phase));
+            let mut append = Box::pin(writer.append(&data, WhenFull::Wait(&mut phase)));
             assert!((&mut append).now_or_never().is_none());
             end(&fixture);
             assert!((&mut append).now_or_never().is_some(), "{what}");
@@ -194,7 +196,7 @@ fn a_full_disk_is_a_full_spool() {
     let mut writer = fixture.spool.writer(id(1, Stream::Stdout));
     let mut phase = fixture.phase.subscribe();
     {
-        let mut append = Box::pin(writer.append(b"kept", &mut phase));
+        let mut append = Box::pin(writer.append(b"kept", WhenFull::Wait(&mut phase)));
         assert!((&mut append).now_or_never().is_none());
         fixture.host.free_disk();
         fixture.clock.advance(Duration::from_secs(1));
@@ -217,7 +219,10 @@ fn a_disk_that_fills_up_under_the_spool_loses_only_what_did_not_fit() {
     let phase = watch::Sender::new(Phase::Running);
     let data = numbered(1 << 16);
     for _ in 0..32 {
-        writer.append(&data, &mut phase.subscribe()).now_or_never().expect("no wait without a link");
+        writer
+            .append(&data, WhenFull::Wait(&mut phase.subscribe()))
+            .now_or_never()
+            .expect("no wait without a link");
     }
     let totals = spool.totals(&stdout());
     assert_eq!(totals.printed_bytes, 32 << 16);

@@ -32,6 +32,14 @@ pub struct Writer {
     dropping: bool,
 }
 
+/// What is done when there is no room.
+#[derive(Debug)]
+pub enum WhenFull<'p> {
+    /// Wait for it, unless the process is past waiting or room cannot be made.
+    Wait(&'p mut watch::Receiver<Phase>),
+    Drop,
+}
+
 /// What came of an attempt to write.
 enum Wrote {
     Bytes(usize),
@@ -50,9 +58,8 @@ impl Writer {
         self.last_byte
     }
 
-    /// Keeps `data`, or what of it there is room for, and counts the rest. Waits for room unless `phase` says that
-    /// there is no time for it.
-    pub async fn append(&mut self, mut data: &[u8], phase: &mut watch::Receiver<Phase>) {
+    /// Keeps `data`, or what of it there is room for, and counts the rest.
+    pub async fn append(&mut self, mut data: &[u8], mut when_full: WhenFull<'_>) {
         self.last_byte = data.last().copied().or(self.last_byte);
         let mut give_up = None;
         while !data.is_empty() && !self.dropping {
@@ -67,13 +74,16 @@ impl Writer {
                 Wrote::Full => {
                     let now = shared.clock.now();
                     let give_up = *give_up.get_or_insert(now.plus(shared.limits.patience));
-                    self.dropping = now >= give_up || !self.may_wait(phase);
-                    if !self.dropping {
-                        tokio::select! {
-                            () = room => {}
-                            () = shared.clock.sleep_until(give_up.min(now.plus(DISK_RETRY))) => {}
-                            _ = phase.wait_for(|phase| *phase == Phase::Hurried) => {}
+                    let retry = give_up.min(now.plus(DISK_RETRY));
+                    match &mut when_full {
+                        WhenFull::Wait(phase) if now < give_up && self.may_wait(phase) => {
+                            tokio::select! {
+                                () = room => {}
+                                () = shared.clock.sleep_until(retry) => {}
+                                _ = phase.wait_for(|phase| *phase == Phase::Hurried) => {}
+                            }
                         }
+                        _ => self.dropping = true,
                     }
                 }
                 Wrote::Failed(error) => {

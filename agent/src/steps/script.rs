@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::supervise::{Patience, supervise};
 use super::{How, OUTPUT_DRAIN, OnStarted, StepContext, StepEnd, StepTools, environment};
-use crate::spool::{Phase, Stream, StreamId, Writer, capture};
+use crate::spool::{Phase, Stream, StreamId, WhenFull, Writer, capture};
 
 /// Names the step that a process belongs to. The command's id alone would not do: what an earlier step of the same
 /// command left running on purpose is not this step's.
@@ -74,7 +74,8 @@ async fn start_and_follow(
     };
     if let Some(complaint) = complaint(&how, tools.platform.reboot_exit_code()) {
         let line_break = if stderr.last_byte().is_none_or(|byte| byte == b'\n') { "" } else { "\n" };
-        stderr.append(format!("{line_break}{complaint}").as_bytes(), &mut watching.clone()).await;
+        let when_full = WhenFull::Wait(&mut watching.clone());
+        stderr.append(format!("{line_break}{complaint}").as_bytes(), when_full).await;
     }
     how
 }

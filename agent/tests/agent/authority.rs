@@ -22,6 +22,8 @@ pub(crate) struct Authority {
 pub(crate) struct Life(pub(crate) Duration);
 
 pub(crate) const ONE_DAY: Life = Life(Duration::from_secs(24 * 3600));
+/// Three quarters of it are over.
+pub(crate) const PAST_HALF: Life = Life(Duration::from_secs(4800));
 pub(crate) const OVER: Life = Life(Duration::from_secs(60));
 
 const STARTED_AGO: Duration = Duration::from_secs(3600);

@@ -44,6 +44,12 @@ impl Host {
         }
     }
 
+    /// The agent calls another controller than the one that it enrolled with.
+    pub(crate) fn go_to(&mut self, controller: &Controller) {
+        self.controller = controller.clone();
+        self.identity.controller = controller.address.clone();
+    }
+
     /// Starts the agent, again if there was one: journal, spool and host are the same.
     pub(crate) fn start_agent(&self) -> AgentHandle {
         let scratch = self.scratch.path().to_owned();
@@ -70,7 +76,11 @@ fn clock() -> SharedClock {
 }
 
 /// Waits until the agent's link is in some state.
-pub(crate) async fn until_link(agent: &AgentHandle, what: &str, wanted: impl Fn(&LinkStatus) -> bool) -> LinkStatus {
+pub(crate) async fn until_link(
+    agent: &AgentHandle,
+    what: &str,
+    wanted: impl Fn(&LinkStatus) -> bool,
+) -> LinkStatus {
     let mut status = agent.status();
     let waited = tokio::time::timeout(Duration::from_secs(20), status.wait_for(|status| wanted(status)));
     match waited.await {

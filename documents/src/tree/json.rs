@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use jsonc_parser::ast::{ObjectPropName, Value as Ast};
 use jsonc_parser::common::Ranged;
+use jsonc_parser::errors::ParseErrorKind;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::{Entry, MAX_DEPTH, Node, ReadError, Value};
@@ -30,14 +31,42 @@ pub(super) fn read(text: &str) -> Result<Node, ReadError> {
     } else {
         text
     };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT).map_err(|error| {
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT);
+    // The reader lets a text run over lines. A missing quote is then found lines later, or swallows what follows.
+    if let Some(at) = open_at_line_end(text) {
+        return Err(refused(at..at, "a text is not closed on its line".to_owned()));
+    }
+    let parsed = parsed.map_err(|error| {
         let range = error.range();
-        refused(range.start..range.end, lower_first(&error.kind().to_string()))
+        match error.kind() {
+            ParseErrorKind::UnterminatedObject | ParseErrorKind::UnterminatedArray => {
+                let end = text.trim_end().len();
+                let opened = 1 + text[..range.start].matches('\n').count();
+                refused(end..end, format!("the text ends, but what begins in line {opened} is not closed"))
+            }
+            kind => refused(range.start..range.end, lower_first(&kind.to_string())),
+        }
     })?;
     let Some(value) = parsed.value else {
         return Err(refused(0..0, "the text is empty".to_owned()));
     };
     node(value, 0)
+}
+
+/// Where a line ends in the middle of a text in quotes.
+fn open_at_line_end(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'\n' if quoted => return true,
+            _ => {}
+        }
+        false
+    })
 }
 
 fn node(value: Ast<'_>, depth: usize) -> Result<Node, ReadError> {

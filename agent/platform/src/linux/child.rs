@@ -28,7 +28,7 @@ struct LinuxProcess {
 }
 
 pub(super) fn spawn(spec: &ProcessSpec, boot_id: String) -> Result<Spawned, SpawnError> {
-    check_folder(spec)?;
+    spec.check_working_directory()?;
     let failed = |source| SpawnError::Program { program: spec.program.clone(), source };
     // The gate would find this out too late to tell it from a script that says so.
     fs::metadata(&spec.program).map_err(failed)?;
@@ -50,13 +50,6 @@ pub(super) fn spawn(spec: &ProcessSpec, boot_id: String) -> Result<Spawned, Spaw
         stdout: Box::pin(stdout.ok_or_else(gone)?),
         stderr: Box::pin(stderr.ok_or_else(gone)?),
     })
-}
-
-fn check_folder(spec: &ProcessSpec) -> Result<(), SpawnError> {
-    let Some(path) = &spec.working_directory else { return Ok(()) };
-    let failed = |source| SpawnError::WorkingDirectory { path: path.clone(), source };
-    let found = fs::metadata(path).map_err(failed)?;
-    if found.is_dir() { Ok(()) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
 }
 
 fn command(spec: &ProcessSpec) -> Command {

@@ -173,7 +173,8 @@ impl Agent {
     async fn stop(&mut self) {
         let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) else { return };
         if let Some(process) = rustix::process::Pid::from_raw(id) {
-            drop(rustix::process::kill_process(process, rustix::process::Signal::TERM));
+            // Gone already is as good.
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
         }
         drop(tokio::time::timeout(STOP_WITHIN, self.child.wait()).await);
     }

@@ -1,0 +1,73 @@
+//! `cargo xtask`: the workspace's tasks. CI runs what a developer runs.
+
+mod run;
+mod windows;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use run::cargo;
+
+/// Tasks of the Fleetwright workspace
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Program {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the release programs and start a controller and an agent for this host
+    Dev {
+        /// Passed on to `fleetwright dev`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Everything that has to hold before a push: format, lints, tests, and the Windows side where it can be checked
+    Test,
+    /// Format and lints only
+    Lint,
+    /// Type-check the agent for x86_64-pc-windows-gnu
+    CheckWindows,
+}
+
+fn main() -> ExitCode {
+    match perform(Program::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
+        Task::Dev { arguments } => dev(&arguments),
+        Task::Test => test(),
+        Task::Lint => lint(),
+        Task::CheckWindows => windows::check(),
+    }
+}
+
+fn dev(arguments: &[String]) -> Result<()> {
+    run::say("building the release programs (some minutes the first time)");
+    cargo(&["build", "--release", "--package", "fleetwright-controller", "--package", "fleetwright-agent"])?;
+    run::program(&run::release("fleetwright"), &[&["dev".to_owned()], arguments].concat())
+}
+
+fn test() -> Result<()> {
+    lint()?;
+    // The tests of real processes run the programs as they are delivered.
+    cargo(&["build", "--package", "fleetwright-controller", "--package", "fleetwright-agent"])?;
+    cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    windows::check_where_possible()
+}
+
+fn lint() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+}
