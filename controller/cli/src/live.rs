@@ -18,7 +18,6 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use fleetwright_proto::clock::SharedClock;
 use fleetwright_proto::control::{Command, CommandStatus, Invocation, InvocationState};
 
 pub(crate) use lines::{Lines, Stream};
@@ -73,50 +72,40 @@ pub(crate) async fn follow(
     command: Command,
     format: Format,
 ) -> Result<Exit, Failure> {
-    let command_id = command.command_id.clone();
-    let mut watch = Watch::new(operator, command_id.clone());
+    let mut watch = Watch::new(operator, command.command_id.clone());
     let mut known = Known { command, invocations: BTreeMap::new() };
     let mut show = match format {
         Format::Table => Show::Screen(Screen::new(io)),
         Format::Json | Format::Jsonl => Show::Results(Results::new(format)),
     };
     let clock = io.clock.clone();
+    let mut tick = clock.sleep(TICK);
     loop {
-        match next(io, &clock, &mut watch, &mut show, &known).await {
+        let mut next = pin!(watch.next(&clock));
+        let event = loop {
+            tokio::select! {
+                // In this order, because a node that prints without end has always an event ready.
+                biased;
+                () = &mut io.interrupt => break Err(Failure::Interrupted),
+                () = &mut tick => {
+                    show.tick(io, &known);
+                    tick = clock.sleep(TICK);
+                }
+                event = &mut next => break event,
+            }
+        };
+        match event {
             Ok(Some(event)) => show.event(io, &mut known, event)?,
             Ok(None) => break,
             Err(failure) => {
                 show.leave(io)?;
-                io.note(&how_to_go_on(&command_id));
+                io.note(&how_to_go_on(&known.command.command_id));
                 return Err(failure);
             }
         }
     }
     show.finish(io, &known)?;
     Ok(known.exit())
-}
-
-/// The next event. Progress is drawn while it waits; `Err(Interrupted)` when the person leaves.
-async fn next(
-    io: &mut Io,
-    clock: &SharedClock,
-    watch: &mut Watch,
-    show: &mut Show,
-    known: &Known,
-) -> Result<Option<Event>, Failure> {
-    let mut event = pin!(watch.next(clock));
-    let mut tick = clock.sleep(TICK);
-    loop {
-        tokio::select! {
-            biased;
-            event = &mut event => return event,
-            () = &mut io.interrupt => return Err(Failure::Interrupted),
-            () = &mut tick => {
-                show.tick(io, known);
-                tick = clock.sleep(TICK);
-            }
-        }
-    }
 }
 
 /// One of the two ways to show a command.

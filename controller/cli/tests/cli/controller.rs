@@ -105,6 +105,7 @@ impl FakeController {
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared>) {
     loop {
         let (tcp, _) = listener.accept().await.unwrap();
+        tcp.set_nodelay(true).unwrap();
         let (acceptor, shared) = (acceptor.clone(), shared.clone());
         tokio::spawn(async move {
             // A client that cannot be trusted gets no further; that it is told why is its own test.

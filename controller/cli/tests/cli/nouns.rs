@@ -217,6 +217,25 @@ async fn filters_are_sent() {
     assert_eq!(request.nodes, [WEB, DB]);
 }
 
+/// What a controller that starts does for its operator, and what the operator then need not type.
+#[tokio::test]
+async fn a_refreshed_context_is_found() {
+    let fleet = Fleet::start(script()).await;
+    let files = &fleet.operator;
+    let context = fleetwright_cli::Context {
+        address: fleet.controller.address.to_string(),
+        authority: files.authority(),
+        certificate: files.certificate(),
+        key: files.key(),
+    };
+    let file = files.folder().join("config.toml");
+    let refreshed = fleetwright_cli::refresh_context(Some(&file), "dev", &context).unwrap();
+    assert_eq!(refreshed, fleetwright_cli::Refreshed::Current);
+    let variable = ("FLEETWRIGHT_CONFIG".to_owned(), file.to_str().unwrap().to_owned());
+    let ended = types([variable].into_iter().collect(), Seat::default(), "status").await;
+    assert_eq!(ended.exit, Exit::Done, "{}", ended.text());
+}
+
 #[tokio::test]
 async fn contexts_are_set_used_shown_and_deleted() {
     let fleet = Fleet::start(script()).await;

@@ -347,6 +347,20 @@ async fn ctrl_c_leaves_the_command_running() {
     assert!(!fleet.controller.asked().iter().any(|asked| matches!(asked, Asked::Cancel(_))));
 }
 
+#[tokio::test]
+async fn ctrl_c_is_heard_while_a_node_prints_without_end() {
+    let line = "x".repeat(999) + "\n";
+    let output = (0..2_000).map(|at| chunk(WEB, false, at * 1_000, line.clone())).collect();
+    let fleet = Fleet::start(one_node(output)).await;
+    let stdout = Buffer::default();
+    let shown = stdout.clone();
+    let interrupt = Box::pin(async move { shown.until("x").await });
+    let ended =
+        fleet.types_at(Seat { interrupt, stdout, ..Seat::default() }, "run --target web-1 -- x").await;
+    assert_eq!(ended.exit, Exit::Interrupted);
+    assert!(ended.stdout.len() < 1_000_000, "{}", ended.stdout.len());
+}
+
 /// A reader that has had enough.
 struct ClosedPipe;
 
