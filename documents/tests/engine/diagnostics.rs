@@ -55,6 +55,22 @@ fn a_text_that_is_no_document() {
 }
 
 #[test]
+fn broken_json_is_told_where_it_broke() {
+    insta::assert_snapshot!(told("{\n  \"schemaVersion\": \"2.2,\n  \"description\": \"x\"\n}"), @r"
+    refused
+    2:25: a text is not closed on its line; the document must be well-formed JSON or YAML
+    ");
+    insta::assert_snapshot!(told("{\n  \"schemaVersion\": \"2.2\"\n  \"description\": \"x\"\n}"), @r"
+    refused
+    2:25: expected comma; the document must be well-formed JSON or YAML
+    ");
+    insta::assert_snapshot!(told("{\n  \"schemaVersion\": \"2.2\",\n  \"mainSteps\": [\n    {\n\n"), @r"
+    refused
+    4:6: the text ends, but what begins in line 4 is not closed; the document must be well-formed JSON or YAML
+    ");
+}
+
+#[test]
 fn a_document_of_another_kind() {
     insta::assert_snapshot!(told("schemaVersion: '2.1'\nmainSteps: []\n"), @r"
     refused
