@@ -12,9 +12,8 @@ pub use runbook::{Otherwise, Runbook, RunbookStep, StepOutput, Variable};
 /// What a document is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// For nodes. Whether such a document is kept as a Policy is its creator's word; the text does not say.
     Command,
-    /// Schema 2.0 documents are Command or Policy, by the caller's word; the text does not say (reference, 1.1).
-    CommandOrPolicy,
     Automation,
 }
 
@@ -66,9 +65,14 @@ impl SchemaVersion {
     pub fn kind(self) -> Kind {
         match self {
             Self::V0_3 => Kind::Automation,
-            Self::V1_0 | Self::V1_2 | Self::V2_2 => Kind::Command,
-            Self::V2_0 | Self::V2_0_1 | Self::V2_0_2 | Self::V2_0_3 => Kind::CommandOrPolicy,
+            _ => Kind::Command,
         }
+    }
+
+    /// Whether a document of it may be kept as a Policy (reference, section 1.1).
+    #[must_use]
+    pub fn may_be_policy(self) -> bool {
+        matches!(self, Self::V2_0 | Self::V2_0_1 | Self::V2_0_2 | Self::V2_0_3)
     }
 
     /// Whether preconditions count, and a step for another platform is skipped and not failed (section 1.8).
