@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleetwright_documents::{Document, Platform, library};
+use sha2::{Digest, Sha256};
 
 use crate::{accepted, bind, bound, plan, shown};
 
@@ -17,6 +18,8 @@ fn document(name: &str) -> Document {
 fn every_document_is_accepted_without_a_warning() {
     for shipped in library::all() {
         document(shipped.name);
+        let hash = hex::encode(Sha256::digest(shipped.text));
+        assert_eq!(hash, shipped.sha256, "{} has changed: raise its version and hash", shipped.name);
     }
     assert!(library::all().is_sorted_by_key(|document| document.name));
     assert!(library::get("AWS-RunShellscript").is_none());
