@@ -59,6 +59,14 @@ pub struct GlobalOptions {
     config: Option<PathBuf>,
 }
 
+impl GlobalOptions {
+    /// The contexts file that was named, if one was.
+    #[must_use]
+    pub fn config(&self) -> Option<&std::path::Path> {
+        self.config.as_deref()
+    }
+}
+
 /// Everything that an operator can ask of a controller.
 #[derive(Debug, Clone, Subcommand)]
 pub enum OperatorCommand {

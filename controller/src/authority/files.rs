@@ -6,13 +6,16 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fleetwright_proto::clock::Timestamp;
-use rcgen::KeyPair;
+use rcgen::{KeyPair, PublicKeyData};
+use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Authority, IssueError};
+use super::{Authority, IssueError, OPERATOR_CERTIFICATE_LIFETIME, judge};
 
 /// Why there is no authority.
 #[derive(Debug, thiserror::Error)]
@@ -59,16 +62,35 @@ pub fn operator_files(data_dir: &Path) -> OperatorFiles {
     }
 }
 
-/// Makes a certificate for the operator `admin`: whoever can read the data folder commands the
-/// fleet. It is made anew at every start, so that it never expires on a controller that is in use.
+/// Sees to it that there is a good certificate for the operator `admin`: whoever can read the data folder commands the
+/// fleet. One that is good for less than half of its life, or does not fit its key, is made anew.
 pub fn keep_operator(authority: &Authority, data_dir: &Path, now: Timestamp) -> Result<(), AuthorityError> {
     let files = operator_files(data_dir);
+    if is_good_operator(authority, &files, now) {
+        return Ok(());
+    }
     let folder = data_dir.join("operator");
     private_folder(&folder).map_err(|source| file_error(&folder, source))?;
     let (certificate, key) = authority.issue_operator("admin", now).map_err(AuthorityError::Generate)?;
     write_private(&files.key, key.as_bytes()).map_err(|source| file_error(&files.key, source))?;
     write_private(&files.certificate, certificate.as_bytes())
         .map_err(|source| file_error(&files.certificate, source))
+}
+
+fn is_good_operator(authority: &Authority, files: &OperatorFiles, now: Timestamp) -> bool {
+    let Ok(certificate) = CertificateDer::from_pem_file(&files.certificate) else { return false };
+    let Some(key) = fs::read_to_string(&files.key).ok().and_then(|pem| KeyPair::from_pem(&pem).ok()) else {
+        return false;
+    };
+    let mut roots = RootCertStore::empty();
+    if roots.add(authority.certificate().clone()).is_err() {
+        return false;
+    }
+    let half_way = now.plus(OPERATOR_CERTIFICATE_LIFETIME / 2);
+    let good = judge(&Arc::new(roots), std::slice::from_ref(&certificate), half_way).is_ok();
+    let fits = X509Certificate::from_der(&certificate)
+        .is_ok_and(|(_, parsed)| parsed.public_key().raw == key.subject_public_key_info());
+    good && fits
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<Authority, AuthorityError> {
@@ -145,6 +167,24 @@ mod tests {
         assert!(matches!(open(&path, Timestamp::default()), Err(AuthorityError::Exposed(_))));
         fs::remove_file(&key).unwrap();
         assert!(matches!(open(&path, Timestamp::default()), Err(AuthorityError::HalfMissing { .. })));
+    }
+
+    #[test]
+    fn an_operators_certificate_is_kept_while_it_is_good_and_fits_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = open(&folder.path().join("authority"), Timestamp::default()).unwrap();
+        let files = operator_files(folder.path());
+        let made_at = |now| {
+            keep_operator(&authority, folder.path(), now).unwrap();
+            fs::read(&files.certificate).unwrap()
+        };
+        let first = made_at(Timestamp::default());
+        assert_eq!(made_at(Timestamp::default()), first);
+        let second = made_at(Timestamp::default().plus(OPERATOR_CERTIFICATE_LIFETIME * 2 / 3));
+        assert_ne!(second, first);
+        let (_, other_key) = authority.issue_operator("admin", Timestamp::default()).unwrap();
+        write_private(&files.key, other_key.as_bytes()).unwrap();
+        assert_ne!(made_at(Timestamp::default().plus(OPERATOR_CERTIFICATE_LIFETIME * 2 / 3)), second);
     }
 
     #[test]

@@ -32,6 +32,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// The agent has this long to stop by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 const CONTEXT: &str = "dev";
+const FIRST_COMMAND: &str = "uname -a && uptime";
 
 /// Start a controller and an agent for this host, run a first command, and say what to type next
 ///
@@ -48,12 +49,13 @@ pub(crate) struct DevArgs {
     listen: SocketAddr,
 }
 
-pub(crate) fn main(args: DevArgs) -> Result<Exit, Failure> {
+pub(crate) fn main(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failure> {
     log_to_stderr("error", LogFormat::Text);
-    runtime()?.block_on(run(args))
+    let from_environment = std::env::var_os("FLEETWRIGHT_CONFIG").map(PathBuf::from);
+    runtime()?.block_on(run(args, contexts.or(from_environment.as_deref())))
 }
 
-async fn run(args: DevArgs) -> Result<Exit, Failure> {
+async fn run(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failure> {
     let data_dir = args.data_dir.map_or_else(default_data_dir, Ok)?;
     let data_dir = std::path::absolute(&data_dir).map_err(|error| Failure::refused(&error))?;
     let agent_program = find_agent()?;
@@ -65,7 +67,7 @@ async fn run(args: DevArgs) -> Result<Exit, Failure> {
         Controller::start(&settings, Arc::new(SystemClock)).await.map_err(|error| Failure::refused(&error))?;
     say(&format!("controller  {} (data in {})", controller.address(), data_dir.display()));
     let stopped = tokio::select! {
-        up = bring_up(&controller, &data_dir, &agent_program) => match up {
+        up = bring_up(&controller, &data_dir, &agent_program, contexts) => match up {
             Ok(mut agent) => stay(&mut agent).await,
             Err(failure) => Err(failure),
         },
@@ -75,7 +77,12 @@ async fn run(args: DevArgs) -> Result<Exit, Failure> {
     stopped.map(|()| Exit::Done)
 }
 
-async fn bring_up(controller: &Controller, data_dir: &Path, program: &Path) -> Result<Agent, Failure> {
+async fn bring_up(
+    controller: &Controller,
+    data_dir: &Path,
+    program: &Path,
+    contexts: Option<&Path>,
+) -> Result<Agent, Failure> {
     let state_dir = data_dir.join("agent");
     if !state_dir.join("identity").exists() {
         enrol(controller, program, &state_dir).await?;
@@ -86,8 +93,8 @@ async fn bring_up(controller: &Controller, data_dir: &Path, program: &Path) -> R
         () = agent.ended() => return Err(agent.complaint()),
     };
     describe(&node);
-    let current = write_context(controller)?;
-    first_command(controller, &node).await;
+    let current = write_context(controller, contexts)?;
+    first_command(&node, contexts).await;
     what_next(controller, current);
     Ok(agent)
 }
@@ -204,7 +211,7 @@ fn describe(node: &NodeView) {
     ));
 }
 
-fn write_context(controller: &Controller) -> Result<Refreshed, Failure> {
+fn write_context(controller: &Controller, contexts: Option<&Path>) -> Result<Refreshed, Failure> {
     let files = operator_files(controller.data_dir());
     let context = Context {
         address: controller.address().to_string(),
@@ -212,16 +219,15 @@ fn write_context(controller: &Controller) -> Result<Refreshed, Failure> {
         certificate: files.certificate,
         key: files.key,
     };
-    let file = std::env::var_os("FLEETWRIGHT_CONFIG").map(PathBuf::from);
-    refresh_context(file.as_deref(), CONTEXT, &context).map_err(|error| Failure::refused(&error))
+    refresh_context(contexts, CONTEXT, &context).map_err(|error| Failure::refused(&error))
 }
 
 /// Runs a command through the operator's own command line, as a person would.
-async fn first_command(controller: &Controller, node: &NodeView) {
-    let words = ["fleetwright", "--context", CONTEXT, "run", "--target", node.id.as_str(), "--", "uname -a && uptime"];
-    say(&format!("\n$ {}", words[..1].iter().chain(&words[3..]).copied().collect::<Vec<_>>().join(" ")));
-    debug_assert!(controller.house().lines.is_open(&node.id), "the node was waited for");
-    let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+async fn first_command(node: &NodeView, contexts: Option<&Path>) {
+    say(&format!("\n$ fleetwright run --target {} -- '{FIRST_COMMAND}'", node.id));
+    let mut arguments: Vec<OsString> = vec!["fleetwright".into(), "--context".into(), CONTEXT.into()];
+    arguments.extend(contexts.into_iter().flat_map(|file| ["--config".into(), file.into()]));
+    arguments.extend(["run", "--target", node.id.as_str(), "--", FIRST_COMMAND].map(OsString::from));
     let Ok(Program { globals, command: crate::Verb::Operator(command) }) = Program::try_parse_from(arguments) else {
         return;
     };

@@ -36,7 +36,7 @@ enum Verb {
 fn main() -> ExitCode {
     let Program { globals, command } = Program::parse();
     let result = match command {
-        Verb::Dev(args) => dev::main(args),
+        Verb::Dev(args) => dev::main(args, globals.config()),
         Verb::Serve(args) => serve::main(args),
         Verb::Completions(args) => {
             let exit = fleetwright_cli::completions(args.shell, Program::command(), &mut Io::process());
