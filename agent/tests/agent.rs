@@ -1,6 +1,8 @@
 //! The agent as a whole: its library against a small controller that speaks the real protocol over TLS, and its
 //! program as a process.
 
+#![expect(clippy::unwrap_used, reason = "what a test builds on either works or fails the test")]
+
 #[path = "agent/authority.rs"]
 mod authority;
 #[path = "agent/controller.rs"]

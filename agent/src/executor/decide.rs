@@ -112,10 +112,12 @@ fn follow(command: &Command, plan: &Plan, moment: Moment<'_>) -> Todo {
 }
 
 fn reboot(command: &Command, step: usize, moment: Moment<'_>) -> Todo {
-    let (count, asked_in) =
-        command.reboot.as_ref().map_or((0, None), |reboot| (reboot.count, Some(reboot.boot_id.as_str())));
-    // The agent alone was restarted between the request and its fulfilment: that is the same reboot.
-    let count = if asked_in == Some(moment.boot_id) { count } else { count + 1 };
+    let count = match &command.reboot {
+        // The agent alone was restarted between the request and its fulfilment: that is the same reboot.
+        Some(reboot) if !reboot.is_past && reboot.boot_id == moment.boot_id => reboot.count,
+        Some(reboot) => reboot.count + 1,
+        None => 1,
+    };
     if count > REBOOT_LIMIT {
         let detail = format!("it asked for a reboot after {REBOOT_LIMIT} reboots, which is the limit");
         return Todo::Record { step, state: StepState::Failed, detail };
@@ -160,6 +162,12 @@ pub(super) fn refused(detail: String) -> FinalReport {
         reason_detail: detail,
         steps: Vec::new(),
     }
+}
+
+/// For a command at which the agent itself failed.
+pub(super) fn broken_off(command: &Command) -> FinalReport {
+    let detail = "an error in the agent itself ended the command; the agent's log has the details".to_owned();
+    report(command, FinalStatus::Failed, Reason::Interrupted, detail)
 }
 
 fn report(command: &Command, status: FinalStatus, reason: Reason, reason_detail: String) -> FinalReport {

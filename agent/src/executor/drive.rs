@@ -4,6 +4,7 @@
 //! reported. A record that the disk does not take is tried again until it does; the command waits for it.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +12,14 @@ use std::time::Duration;
 use fleetwright_documents::{Decision, HostTraits, Plan, PlannedStep};
 use fleetwright_platform::ProcessIdentity;
 use fleetwright_proto::ids::CommandId;
+use futures::FutureExt;
 
 use super::decide::{self, Moment, Todo};
 use super::queue::Stop;
 use super::result::{self, Begun};
 use super::{Shared, Workplace};
 use crate::explain::explain;
-use crate::journal::{Command, Durability, JournalError, Record, StepRecord, StepState, Work};
+use crate::journal::{Command, Durability, JournalError, Record, StepProgress, StepRecord, StepState, Work};
 use crate::spool::{Stream, StreamId};
 use crate::steps::{self, StepContext, StepTools};
 
@@ -40,7 +42,13 @@ pub(super) async fn to_the_end(shared: &Arc<Shared>, command: &CommandId, stop: 
     let work = shared.place.ledger.read(|state| state.command(command)?.work.clone());
     let plan = work.map_or_else(|| Err(String::new()), |work| plan(&work, &shared.place));
     let driver = Driver { shared, id: command, stop, plan };
-    if driver.go().await.is_ok() {
+    let went = AssertUnwindSafe(driver.go()).catch_unwind().await;
+    let went = match went {
+        Ok(went) => went,
+        // The panic itself is in the log. One command ends by it, and not the agent.
+        Err(_) => driver.break_off().await,
+    };
+    if went.is_ok() {
         remove_folder(&shared.place.command_folder(command));
     }
 }
@@ -111,6 +119,19 @@ impl Driver<'_> {
         }
     }
 
+    /// Ends a command that this agent cannot carry out because of an error of its own.
+    async fn break_off(&self) -> Result<(), Left> {
+        let Some(command) = self.place().ledger.read(|state| state.command(self.id).cloned()) else {
+            return Ok(());
+        };
+        if let Some((_, StepProgress::Started { process: Some(process), .. })) = command.running_step() {
+            self.kill_leftover(process);
+        }
+        let report = decide::broken_off(&command);
+        let start_deadline = command.work.as_ref().map_or(self.shared.now(), |work| work.start_deadline);
+        self.persist(Record::Finished { command: self.id.clone(), report, start_deadline }).await
+    }
+
     async fn run(&self, index: usize) -> Result<(), Left> {
         let (step, planned) = self.planned(index);
         let Decision::Run(inputs) = &planned.decision else {
@@ -165,16 +186,20 @@ impl Driver<'_> {
 
     async fn interrupt(&self, begun: Begun, process: Option<&ProcessIdentity>) -> Result<(), Left> {
         if let Some(process) = process {
-            match self.place().platform.kill_leftover(process) {
-                Ok(0) => {}
-                Ok(count) => tracing::warn!("command {}: {count} leftover processes were killed", self.id),
-                Err(error) => {
-                    tracing::error!("command {}: leftovers may still run: {}", self.id, explain(&error));
-                }
-            }
+            self.kill_leftover(process);
         }
         let detail = "the agent or the host stopped in the middle of the step; it is not run again";
         self.record_unseen_end(begun, StepState::Interrupted, -1, detail.to_owned()).await
+    }
+
+    fn kill_leftover(&self, process: &ProcessIdentity) {
+        match self.place().platform.kill_leftover(process) {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!("command {}: {count} leftover processes were killed", self.id),
+            Err(error) => {
+                tracing::error!("command {}: leftovers may still run: {}", self.id, explain(&error))
+            }
+        }
     }
 
     /// Journals the wish, waits until nobody else runs, and asks the host. The end comes from outside.

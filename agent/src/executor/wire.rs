@@ -10,13 +10,18 @@ use crate::journal::{
     Command, Ended, FinalReport, FinalStatus, Reason, StepProgress, StepRecord, StepState, Work,
 };
 
+/// A welcome travels and waits: a smaller difference says nothing of the clocks, and a report that is sent again is to
+/// tell the same times.
+const SMALLEST_OFFSET_MILLIS: i64 = 1_000;
+
 /// How far the controller's clock is ahead of this host's, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ClockOffset(i64);
 
 impl ClockOffset {
     pub(crate) fn between(host: Timestamp, controller: Timestamp) -> Self {
-        Self(controller.millis().saturating_sub(host.millis()))
+        let ahead = controller.millis().saturating_sub(host.millis());
+        Self(if ahead.abs() < SMALLEST_OFFSET_MILLIS { 0 } else { ahead })
     }
 
     pub(crate) fn controller_millis(self, host: Timestamp) -> i64 {
@@ -139,4 +144,20 @@ pub(crate) fn stream_id(ack: &agent::OutputAck) -> Option<crate::spool::StreamId
         step: ack.step,
         stream: crate::spool::Stream::from_wire(ack.stream())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clocks_that_differ_are_corrected() {
+        let at = Timestamp::from_millis;
+        for (host, controller, wanted) in
+            [(10_000, 10_999, 7), (10_000, 11_000, 1_007), (10_000, 5_000, -4_993)]
+        {
+            let offset = ClockOffset::between(at(host), at(controller));
+            assert_eq!(offset.controller_millis(at(7)), wanted, "{host} against {controller}");
+        }
+    }
 }

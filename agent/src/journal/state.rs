@@ -56,6 +56,8 @@ pub struct Reboot {
     pub step: u32,
     pub boot_id: String,
     pub count: u32,
+    /// The step has begun again since, so the reboot it was for is over.
+    pub is_past: bool,
 }
 
 /// How far a step is.
@@ -93,6 +95,10 @@ impl State {
             is_new = true;
             Command { order, ..Command::default() }
         });
+        if command.finished.is_some() {
+            // A cancellation that came too late, for example.
+            return;
+        }
         command.report_seq += 1;
         self.work_bytes -= command.work_bytes();
         command.apply(record);
@@ -169,12 +175,15 @@ impl Command {
                     process: process.clone(),
                 };
                 self.steps.insert(*step, started);
+                self.step_goes_on(*step);
             }
             Record::StepFinished { step, result, .. } => {
                 self.steps.insert(*step, StepProgress::Finished(result.clone()));
+                self.step_goes_on(*step);
             }
             Record::Rebooting { step, boot_id, count, .. } => {
-                self.reboot = Some(Reboot { step: *step, boot_id: boot_id.clone(), count: *count });
+                self.reboot =
+                    Some(Reboot { step: *step, boot_id: boot_id.clone(), count: *count, is_past: false });
             }
             Record::CancelRequested { .. } => self.cancel_requested = true,
             Record::Finished { report, start_deadline, .. } => {
@@ -187,6 +196,12 @@ impl Command {
                 };
             }
             Record::Acknowledged { .. } => unreachable!("handled by the state, which drops the command"),
+        }
+    }
+
+    fn step_goes_on(&mut self, step: u32) {
+        if let Some(reboot) = self.reboot.as_mut().filter(|reboot| reboot.step == step) {
+            reboot.is_past = true;
         }
     }
 
@@ -205,7 +220,8 @@ impl Command {
 
     /// The results so far. A step that asked for a reboot which has happened since is to run again: it has none.
     pub fn results<'c>(&'c self, boot_id: &str) -> impl Iterator<Item = (u32, &'c StepRecord)> {
-        let again = self.reboot.as_ref().filter(|reboot| reboot.boot_id != boot_id).map(|reboot| reboot.step);
+        let happened = |reboot: &&Reboot| reboot.boot_id != boot_id && !reboot.is_past;
+        let again = self.reboot.as_ref().filter(happened).map(|reboot| reboot.step);
         self.steps.iter().filter_map(move |(step, progress)| match progress {
             StepProgress::Finished(result)
                 if result.state == StepState::SuccessAndReboot && again == Some(*step) =>
@@ -232,6 +248,16 @@ impl Command {
         if let Some(work) = &self.work {
             records.push(Record::Accepted { command: command(), work: Arc::clone(work) });
         }
+        let reboot = self.reboot.clone().map(|Reboot { step, boot_id, count, is_past }| {
+            (Record::Rebooting { command: command(), step, boot_id, count }, is_past)
+        });
+        // What follows a reboot is what makes it past.
+        let (before, after) = match reboot {
+            Some((record, true)) => (Some(record), None),
+            Some((record, false)) => (None, Some(record)),
+            None => (None, None),
+        };
+        records.extend(before);
         for (step, progress) in &self.steps {
             records.push(match progress.clone() {
                 StepProgress::Started { name, action, at, process } => {
@@ -242,9 +268,7 @@ impl Command {
                 }
             });
         }
-        if let Some(Reboot { step, boot_id, count }) = self.reboot.clone() {
-            records.push(Record::Rebooting { command: command(), step, boot_id, count });
-        }
+        records.extend(after);
         if self.cancel_requested {
             records.push(Record::CancelRequested { command: command() });
         }

@@ -70,7 +70,7 @@ impl LinkProblem {
         match self {
             Self::Refused { status } => status.code() != tonic::Code::Unavailable,
             Self::Deregistered { .. } | Self::Settings(_) => true,
-            other => tls_cause(other).is_some(),
+            other => tls_cause(other).is_some() || refused_by_peer(other).is_some(),
         }
     }
 
@@ -87,13 +87,12 @@ impl LinkProblem {
     }
 
     fn explain_to(&self, known_authority: &str) -> String {
-        if let Some(text) = tls_cause(self).and_then(|error| explain_tls(error, known_authority)) {
-            return match self {
-                Self::Tls { .. } => format!("{self}: {text}"),
-                _ => text,
-            };
+        let distrust = tls_cause(self).and_then(|error| explain_distrust(error, known_authority));
+        match distrust.or_else(|| refused_by_peer(self).map(str::to_owned)) {
+            Some(text) if matches!(self, Self::Tls { .. }) => format!("{self}: {text}"),
+            Some(text) => text,
+            None => explain(self),
         }
-        explain(self)
     }
 }
 
@@ -114,7 +113,8 @@ fn tls_cause(problem: &LinkProblem) -> Option<&rustls::Error> {
     None
 }
 
-fn explain_tls(error: &rustls::Error, known_authority: &str) -> Option<String> {
+/// What this host holds against the controller's certificate.
+fn explain_distrust(error: &rustls::Error, known_authority: &str) -> Option<String> {
     Some(match error {
         rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
@@ -130,24 +130,32 @@ fn explain_tls(error: &rustls::Error, known_authority: &str) -> Option<String> {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
         ) => "the controller's certificate is not valid yet; this host's clock may be wrong".to_owned(),
-        rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateExpired => {
-                "the controller refused this host's certificate because it has expired; enrol this host again"
-            }
-            AlertDescription::CertificateRequired => {
-                "the controller wants a certificate and this host has none"
-            }
-            AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::DecryptError
-            | AlertDescription::AccessDenied => {
-                "the controller refused this host's certificate; enrol this host again"
-            }
-            _ => return None,
-        }
-        .to_owned(),
         _ => return None,
     })
+}
+
+/// What the controller holds against this host's certificate. Its alert comes after the handshake, through layers
+/// that keep the text of an error and not its type.
+fn refused_by_peer(problem: &LinkProblem) -> Option<&'static str> {
+    let text = explain(problem);
+    let (_, alert) = text.split_once("received fatal alert: ")?;
+    let is = |wanted: AlertDescription| alert.starts_with(&format!("{wanted:?}"));
+    if is(AlertDescription::CertificateExpired) {
+        return Some(
+            "the controller refused this host's certificate because it has expired; enrol this host again",
+        );
+    }
+    let refusals = [
+        AlertDescription::CertificateRequired,
+        AlertDescription::UnknownCA,
+        AlertDescription::BadCertificate,
+        AlertDescription::CertificateUnknown,
+        AlertDescription::CertificateRevoked,
+        AlertDescription::DecryptError,
+        AlertDescription::AccessDenied,
+    ];
+    refusals
+        .into_iter()
+        .any(is)
+        .then_some("the controller refused this host's certificate; enrol this host again with --force")
 }

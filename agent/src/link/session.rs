@@ -30,7 +30,8 @@ const SENDING: usize = 1;
 /// From the call to the controller's welcome.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A heartbeat that a controller does not say, or says to be absurdly short.
+/// For a controller that names no heartbeat, and for one that names an absurdly short one.
+const USUAL_HEARTBEAT: Duration = Duration::from_secs(30);
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(50);
 
 /// Returns why it ended and when it had begun, if the controller ever said welcome.
@@ -74,6 +75,13 @@ fn hello(link: &Link) -> Hello {
     Hello { host: Some(inventory::facts(&*link.platform)), boot_id: link.boot_id.clone(), open_commands }
 }
 
+fn heartbeat(welcome: &Welcome) -> Duration {
+    match welcome.heartbeat_ms {
+        0 => USUAL_HEARTBEAT,
+        millis => Duration::from_millis(millis.into()).max(SHORTEST_HEARTBEAT),
+    }
+}
+
 async fn next(
     inbound: &mut Streaming<ControllerMessage>,
 ) -> Result<controller_message::Message, LinkProblem> {
@@ -115,7 +123,7 @@ impl<'a> Session<'a> {
         Self {
             link,
             outbox,
-            heartbeat: Duration::from_millis(welcome.heartbeat_ms.into()).max(SHORTEST_HEARTBEAT),
+            heartbeat: heartbeat(welcome),
             last_sent: now,
             last_heard: now,
             offset,

@@ -40,10 +40,6 @@ impl Authority {
         self.issuer.der().clone()
     }
 
-    pub(crate) fn pem(&self) -> String {
-        self.issuer.pem()
-    }
-
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.issuer.der())
     }

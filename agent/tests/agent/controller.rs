@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::authority::{Authority, Life, ONE_DAY};
+use crate::authority::{Authority, ONE_DAY};
 use crate::cuts::Network;
 
 /// The moment of a command's life at which the network is cut, once.
@@ -57,7 +57,6 @@ pub(crate) struct Seen {
     pub(crate) enrolments: Vec<EnrollRequest>,
     /// Output that came with a hole before it.
     pub(crate) holes: Vec<String>,
-    pub(crate) output_messages: usize,
 }
 
 struct State {
@@ -66,7 +65,6 @@ struct State {
     next_seq: u64,
     stream: Option<Sender>,
     cut_at: Option<CutAt>,
-    node_life: Life,
     /// Refuses to enrol with these words.
     refusal: Option<Status>,
     says_goodbye: Option<Goodbye>,
@@ -102,7 +100,6 @@ impl Controller {
             next_seq: 1,
             stream: None,
             cut_at: None,
-            node_life: ONE_DAY,
             refusal: None,
             says_goodbye: None,
             is_mute: false,
@@ -159,10 +156,6 @@ impl Controller {
 
     pub(crate) fn cut_at(&self, moment: CutAt) {
         self.lock().cut_at = Some(moment);
-    }
-
-    pub(crate) fn sign_for(&self, life: Life) {
-        self.lock().node_life = life;
     }
 
     pub(crate) fn refuse_enrolments(&self, refusal: Status) {
@@ -262,7 +255,6 @@ impl Controller {
             }
             agent_message::Message::Output(output) => {
                 self.cuts(CutAt::OutputBeforeStored)?;
-                self.lock().seen.output_messages += 1;
                 let ack = self.lock().seen.store(&output);
                 self.cuts(CutAt::OutputAfterStored)?;
                 Ok(vec![controller_message::Message::OutputAck(ack)])
@@ -275,7 +267,7 @@ impl Controller {
             agent_message::Message::Renew(renew) => {
                 let mut state = self.lock();
                 state.seen.renewals += 1;
-                let certificate = self.authority.sign(&renew.certificate_request, state.node_life).into();
+                let certificate = self.authority.sign(&renew.certificate_request, ONE_DAY).into();
                 let authority = self.authority.certificate().to_vec().into();
                 Ok(vec![controller_message::Message::Certificate(Certificate { certificate, authority })])
             }
@@ -381,7 +373,7 @@ impl Agent for Controller {
         if let Some(refusal) = state.refusal.clone() {
             return Err(refusal);
         }
-        let certificate = self.authority.sign(&request.certificate_request, state.node_life).into();
+        let certificate = self.authority.sign(&request.certificate_request, ONE_DAY).into();
         state.seen.enrolments.push(request);
         drop(state);
         self.changed.send_replace(());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use clap::error::ErrorKind;
 use fleetwright_agent::enroll::{self, ActivationCode, EnrollError, Enrolment, Existing};
 use fleetwright_agent::link::TcpConnector;
 use fleetwright_agent::state_folder::StateFolder;
@@ -26,15 +27,31 @@ const REFUSED: u8 = 3;
 const UNREACHABLE: u8 = 5;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return wrong_usage(&error),
+    };
     match execute(arguments) {
         Ok(code) => code,
         Err(error) => {
             // Nothing is left to be told when standard error is closed.
-            let _ = writeln!(io::stderr(), "fleetwright-agent: {}", one_line(&error));
+            let _ = writeln!(io::stderr(), "error: {}", one_line(&error));
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// One line for a slip, as for every other error; help that was asked for as it is.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let rendered = error.render().to_string();
+    let (wrong, rest) = rendered.split_once("\n\n").unwrap_or((&rendered, ""));
+    let tips = rest.lines().filter(|line| line.trim_start().starts_with("tip: "));
+    let line = wrong.lines().chain(tips).map(str::trim).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(io::stderr(), "{line}");
+    ExitCode::from(USAGE)
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -96,8 +113,9 @@ async fn enroll_host(arguments: EnrollArguments, platform: &SharedPlatform) -> a
 async fn run(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
     let folder = state_folder(arguments.state_dir.as_deref(), platform);
     let settings = AgentSettings::for_folder(folder, Arc::clone(platform), Arc::new(SystemClock))?;
-    tracing::info!("agent {} of node {} starts", inventory::AGENT_VERSION, settings.identity.node_id);
+    let node = settings.identity.node_id.clone();
     let agent = Agent::start(settings)?;
+    tracing::info!("agent {} of node {node} starts", inventory::AGENT_VERSION);
     fleetwright_platform::stop_requested().await.context("cannot listen for the request to stop")?;
     tracing::info!("asked to stop");
     agent.stop().await;

@@ -169,8 +169,10 @@ fn live(mut journal: Vec<Record>, dies_after: usize) -> (BTreeMap<usize, u32>, V
     let plan = plan(2);
     let mut runs = BTreeMap::new();
     let mut boot = 1;
+    let mut has_died = false;
+    let mut dies =
+        |journal: &Vec<Record>| journal.len() == dies_after && !std::mem::replace(&mut has_died, true);
     for _ in 0..100 {
-        let dead = |journal: &Vec<Record>| journal.len() == dies_after;
         let boot_id = format!("boot-{boot}");
         let state = State::replay(&journal);
         let command = state.command(&id()).unwrap();
@@ -178,7 +180,7 @@ fn live(mut journal: Vec<Record>, dies_after: usize) -> (BTreeMap<usize, u32>, V
             Todo::Nothing => return (runs, journal),
             Todo::Run(step) => {
                 journal.push(started(u32::try_from(step).unwrap()));
-                if dead(&journal) {
+                if dies(&journal) {
                     continue;
                 }
                 let run = runs.entry(step).or_insert(0);
@@ -193,7 +195,7 @@ fn live(mut journal: Vec<Record>, dies_after: usize) -> (BTreeMap<usize, u32>, V
                 if command.reboot.as_ref().is_none_or(|reboot| reboot.count != count) {
                     journal.push(rebooting(&boot_id, count));
                 }
-                if !dead(&journal) {
+                if !dies(&journal) {
                     boot += 1;
                 }
             }
