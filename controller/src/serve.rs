@@ -1,6 +1,7 @@
 //! A controller from its settings: opens what it keeps, starts what happens by itself, serves, and stops in order.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,11 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub enum StartError {
     #[error("cannot use the data folder {path}")]
     Folder { path: PathBuf, source: std::io::Error },
+    #[error(
+        "the data folder {path} belongs to user id {owner}, but this process runs as user id {uid}: run it as the \
+         owner, or give the folder away with chown"
+    )]
+    OtherOwner { path: PathBuf, owner: u32, uid: u32 },
     #[error("cannot open the store")]
     Store(#[from] OpenError),
     #[error("cannot open the blobs")]
@@ -56,6 +62,7 @@ impl Controller {
     /// Opens the data folder and serves. The port is bound last: whoever can connect finds everything ready.
     pub async fn start(settings: &Settings, clock: SharedClock) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
+        refuse_other_owner(&data_dir)?;
         authority::private_folder(&data_dir)
             .map_err(|source| StartError::Folder { path: data_dir.clone(), source })?;
         let cache_bytes = settings.store.cache_mib << 20;
@@ -125,6 +132,17 @@ impl Controller {
         self.tasks.abort_all();
         self.stop.send_replace(true);
     }
+}
+
+/// Looks before anything is written: root could use anybody's folder, and its owner would find it closed afterwards.
+fn refuse_other_owner(data_dir: &Path) -> Result<(), StartError> {
+    let owner = match std::fs::metadata(data_dir) {
+        Ok(metadata) => metadata.uid(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(StartError::Folder { path: data_dir.to_owned(), source }),
+    };
+    let uid = rustix::process::geteuid().as_raw();
+    if owner == uid { Ok(()) } else { Err(StartError::OtherOwner { path: data_dir.to_owned(), owner, uid }) }
 }
 
 /// What is done now and then.

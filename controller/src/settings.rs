@@ -14,8 +14,8 @@ pub const EXAMPLE: &str = include_str!("../fleetwright.toml");
 pub enum SettingsError {
     #[error("cannot read the configuration {path}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the configuration {path} has an error:\n{message}")]
-    Parse { path: PathBuf, message: String },
+    #[error("the configuration {path} has an error in line {line}: {message}")]
+    Parse { path: PathBuf, line: usize, message: String },
     #[error("{setting} in {path} is out of range: {allowed}")]
     Range { path: PathBuf, setting: &'static str, allowed: &'static str },
 }
@@ -111,8 +111,11 @@ impl Settings {
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        let settings: Self = toml::from_str(&text)
-            .map_err(|error| SettingsError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        let settings: Self = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            SettingsError::Parse { path: path.to_owned(), line: before.matches('\n').count() + 1, message }
+        })?;
         settings.check(path)?;
         Ok(settings)
     }

@@ -39,3 +39,6 @@ pub const COMMAND_TOKEN: Table<String, TokenRecord> = Table::new("command-token"
 pub const INVOCATION: Table<(CommandId, NodeId), InvocationRecord> = Table::new("invocation");
 pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::new("output-length");
 pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
+
+#[cfg(test)]
+mod tests;

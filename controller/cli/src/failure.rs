@@ -53,8 +53,12 @@ impl Failure {
         self.exit() == Exit::Unreachable
     }
 
-    /// The error and its causes in one line, harmless for a terminal.
+    /// The error and its causes in one line, harmless for a terminal. Only what is wrong with the contents of a
+    /// request, a document with several slips for one, has a line for each.
     pub(crate) fn line(&self) -> String {
+        if let Self::Answer { code: tonic::Code::InvalidArgument, .. } = self {
+            return self.to_string().lines().map(escape).collect::<Vec<_>>().join("\n  ");
+        }
         let mut line = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -105,9 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_line_and_never_empty() {
+    fn a_line_is_one_line_unless_it_lists_slips_and_never_empty() {
         let failure = Failure::from(tonic::Status::not_found("no node `a\nb\u{1b}`"));
         assert_eq!(failure.line(), "no node `a\\nb\\u{1b}`");
+        let failure = Failure::from(tonic::Status::invalid_argument("two errors:\n1:1: a\u{1b}\n2:1: b\n"));
+        assert_eq!(failure.line(), "two errors:\n  1:1: a\\u{1b}\n  2:1: b");
         let failure = Failure::from(tonic::Status::new(Code::Aborted, ""));
         assert_eq!(failure.line(), "the controller answered: The operation was aborted");
     }

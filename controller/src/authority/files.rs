@@ -146,12 +146,16 @@ mod tests {
 
     use super::*;
 
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_790_000_000_000)
+    }
+
     #[test]
     fn an_authority_is_made_once_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("authority");
-        let first = open(&path, Timestamp::default()).unwrap();
-        let again = open(&path, Timestamp::default()).unwrap();
+        let first = open(&path, now()).unwrap();
+        let again = open(&path, now()).unwrap();
         assert_eq!(first.fingerprint(), again.fingerprint());
         let mode = fs::metadata(path.join("authority.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -161,39 +165,39 @@ mod tests {
     fn a_key_that_others_can_read_or_that_is_gone_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("authority");
-        open(&path, Timestamp::default()).unwrap();
+        open(&path, now()).unwrap();
         let key = path.join("authority.key");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(open(&path, Timestamp::default()), Err(AuthorityError::Exposed(_))));
+        assert!(matches!(open(&path, now()), Err(AuthorityError::Exposed(_))));
         fs::remove_file(&key).unwrap();
-        assert!(matches!(open(&path, Timestamp::default()), Err(AuthorityError::HalfMissing { .. })));
+        assert!(matches!(open(&path, now()), Err(AuthorityError::HalfMissing { .. })));
     }
 
     #[test]
     fn an_operators_certificate_is_kept_while_it_is_good_and_fits_its_key() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = open(&folder.path().join("authority"), Timestamp::default()).unwrap();
+        let authority = open(&folder.path().join("authority"), now()).unwrap();
         let files = operator_files(folder.path());
-        let made_at = |now| {
-            keep_operator(&authority, folder.path(), now).unwrap();
+        let made_at = |moment| {
+            keep_operator(&authority, folder.path(), moment).unwrap();
             fs::read(&files.certificate).unwrap()
         };
-        let first = made_at(Timestamp::default());
-        assert_eq!(made_at(Timestamp::default()), first);
-        let second = made_at(Timestamp::default().plus(OPERATOR_CERTIFICATE_LIFETIME * 2 / 3));
+        let first = made_at(now());
+        assert_eq!(made_at(now()), first);
+        let second = made_at(now().plus(OPERATOR_CERTIFICATE_LIFETIME * 2 / 3));
         assert_ne!(second, first);
-        let (_, other_key) = authority.issue_operator("admin", Timestamp::default()).unwrap();
+        let (_, other_key) = authority.issue_operator("admin", now()).unwrap();
         write_private(&files.key, other_key.as_bytes()).unwrap();
-        assert_ne!(made_at(Timestamp::default().plus(OPERATOR_CERTIFICATE_LIFETIME * 2 / 3)), second);
+        assert_ne!(made_at(now().plus(OPERATOR_CERTIFICATE_LIFETIME * 2 / 3)), second);
     }
 
     #[test]
     fn a_damaged_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("authority");
-        open(&path, Timestamp::default()).unwrap();
+        open(&path, now()).unwrap();
         fs::write(path.join("authority.pem"), "not a certificate").unwrap();
-        let error = open(&path, Timestamp::default()).unwrap_err().to_string();
+        let error = open(&path, now()).unwrap_err().to_string();
         assert!(error.contains("authority.pem") && error.contains("backup"), "{error}");
     }
 }

@@ -30,6 +30,8 @@ use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TIME, COMMAND_TOKEN, INVOCATI
 
 /// Invocations of one commit.
 const WRITE_NODES: usize = 250;
+/// The name of a document that came with its command.
+const INLINE: &str = "(inline)";
 /// Longest comment, characters (reference, section 3.1).
 const COMMENT_MAX_CHARS: usize = 100;
 const TOKEN_MAX_CHARS: usize = 64;
@@ -202,7 +204,7 @@ fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refu
             let text = Bytes::from_static(shipped.text.as_bytes());
             (name, only, DocumentSource::Library, text)
         }
-        Wanted::Content(text) => ("(inline)".to_owned(), "1".to_owned(), DocumentSource::Blob, text),
+        Wanted::Content(text) => (INLINE.to_owned(), "1".to_owned(), DocumentSource::Blob, text),
     };
     let checked = fleetwright_documents::parse(&text).map_err(|problems| bad_document(&name, &problems))?;
     if checked.document.kind() != fleetwright_documents::Kind::Command {
@@ -219,7 +221,8 @@ fn unknown_document(name: &str) -> Refusal {
 }
 
 fn bad_document(name: &str, problems: &Diagnostics) -> Refusal {
-    Refusal::invalid(format!("the document {name} has errors:\n{problems}"))
+    let named = if name == INLINE { String::new() } else { format!(" {name}") };
+    Refusal::invalid(format!("the document{named} has errors:\n{problems}"))
 }
 
 fn bind(name: &str, document: &Document, arguments: &BTreeMap<String, Vec<String>>) -> Result<Bound, Refusal> {

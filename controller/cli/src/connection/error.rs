@@ -61,6 +61,7 @@ impl ConnectError {
             Self::Address(_) | Self::Read { .. } | Self::NotPem { .. } | Self::KeyMismatch { .. } => {
                 Exit::Usage
             }
+            Self::OperatorExpired { .. } | Self::OperatorRefused { .. } => Exit::Refused,
             _ => Exit::Unreachable,
         }
     }

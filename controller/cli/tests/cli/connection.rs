@@ -1,4 +1,4 @@
-//! No controller, the wrong controller, the wrong certificate: one clear line each, and exit code 5.
+//! No controller, the wrong controller, the wrong certificate: one clear line each, and the exit code of its kind.
 
 use fleetwright_cli::{Environment, Exit};
 
@@ -81,7 +81,7 @@ async fn the_operator_of_another_fleet() {
     std::fs::copy(fleet.operator.authority(), other.authority()).unwrap();
     let address = fleet.controller.address.to_string();
     types(environment(&address, &other), Seat::default(), "status").await.check(
-        Exit::Unreachable,
+        Exit::Refused,
         "",
         &format!(
             "error: the controller at {address} does not accept your certificate {}: it was made by another \
@@ -126,7 +126,7 @@ async fn the_controller_has_an_expired_certificate_or_another_name() {
 async fn the_own_certificate_has_expired() {
     let operator = Authority::new().operator_until(2020);
     types(environment("127.0.0.1:1", &operator), Seat::default(), "status").await.check(
-        Exit::Unreachable,
+        Exit::Refused,
         "",
         &format!(
             "error: your certificate {} expired on 2020-01-01T00:00:00Z: ask for a new one\n",

@@ -39,7 +39,7 @@ const FIRST_COMMAND: &str = "uname -a && uptime";
 /// Runs in the foreground until Ctrl-C. The data folder is kept: the next start finds the same fleet. Commands run on
 /// this host with the rights of the user who starts it.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  fleetwright dev\n  fleetwright dev --data-dir /tmp/fleet --listen 127.0.0.1:0\n\nExit codes: 0 stopped as asked, 3 something is in the way.")]
+#[command(after_long_help = "Example:\n  fleetwright dev\n  fleetwright dev --data-dir /tmp/fleet --listen 127.0.0.1:0\n\nExit codes: 0 stopped as asked, 2 wrong usage, 3 something is in the way.")]
 pub(crate) struct DevArgs {
     /// Where controller and agent keep their data [default: fleetwright/dev in the user's data folder]
     #[arg(long, value_name = "DIR")]
@@ -265,7 +265,10 @@ fn default_data_dir() -> Result<PathBuf, Failure> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
     xdg.or_else(home)
         .map(|folder| folder.join("fleetwright/dev"))
-        .ok_or_else(|| refused("no home folder is set: name a folder with --data-dir".to_owned()))
+        .ok_or_else(|| {
+            let line = "no home folder is set: set HOME, or name a folder with --data-dir".to_owned();
+            Failure { line, exit: Exit::Usage }
+        })
 }
 
 fn refused(line: String) -> Failure {

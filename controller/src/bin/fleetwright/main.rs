@@ -6,6 +6,7 @@ mod serve;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use fleetwright_cli::{CompletionsArgs, Exit, GlobalOptions, Io, OperatorCommand};
 
@@ -34,7 +35,10 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let Program { globals, command } = Program::parse();
+    let Program { globals, command } = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => return wrong_usage(&error),
+    };
     let result = match command {
         Verb::Dev(args) => dev::main(args, globals.config()),
         Verb::Serve(args) => serve::main(args),
@@ -52,6 +56,22 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit.code())
         }
     }
+}
+
+/// One line for a slip, as for every other error; help that was asked for as it is.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    drop(writeln!(std::io::stderr(), "{}", usage_line(&error.render().to_string())));
+    ExitCode::from(Exit::Usage.code())
+}
+
+/// What is wrong and the tip, out of clap's paragraphs; the usage is what `--help` is for.
+fn usage_line(rendered: &str) -> String {
+    let (wrong, rest) = rendered.split_once("\n\n").unwrap_or((rendered, ""));
+    let tips = rest.lines().filter(|line| line.trim_start().starts_with("tip: "));
+    wrong.lines().chain(tips).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// Why `dev` or `serve` ended before its time.

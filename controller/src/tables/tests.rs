@@ -1,0 +1,71 @@
+//! One stored example of each format version of each table. A release must read them for ever: when a record changes,
+//! its example stays and a new one joins it.
+
+use fleetwright_store::{Codec, Kept, Table, TableKey};
+
+use super::*;
+
+/// The example is read, and what is written back is the same.
+fn check<K: TableKey, V: Codec>(seen: &mut Vec<&'static str>, table: &Table<K, V>, example: &str) {
+    let decoded = V::decode(example.as_bytes()).unwrap_or_else(|error| panic!("{}: {error:?}", table.name()));
+    let written = decoded.value.encode(&decoded.kept).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), example, "{}", table.name());
+    seen.push(table.name());
+}
+
+#[test]
+fn every_table_reads_its_stored_examples() {
+    let mut seen = Vec::new();
+    check(
+        &mut seen,
+        &NODE,
+        r#"{"format":1,"given_name":"web-1","activation":"67e55044-10b1-426f-9247-bb680e5fe0c8","registered":1790000000000,"key_fingerprint":"ab","certificate_expires":1792592000000,"tags":{"role":"web"},"facts":{"agent_version":"0.1.0","computer_name":"web-1","ip_address":"192.0.2.7","platform_type":"Linux","platform_name":"Debian GNU/Linux","platform_version":"12","kernel_version":"6.1.0","architecture":"x86_64","cpus":2,"memory_bytes":1073741824}}"#,
+    );
+    check(&mut seen, &NODE_KEY, r#"{"format":1,"node":"mi-0123456789abcdef0"}"#);
+    check(
+        &mut seen,
+        &PRESENCE,
+        r#"{"format":1,"connected":1790000000000,"disconnected":null,"last_seen":1790000000500}"#,
+    );
+    check(
+        &mut seen,
+        &ACTIVATION,
+        r#"{"format":1,"description":"rack 4","created":1790000000000,"expires":1790086400000,"registration_limit":10,"registrations":3,"default_name":null,"tags":{},"code_digest":"cd"}"#,
+    );
+    check(
+        &mut seen,
+        &INVENTORY,
+        r#"{"format":1,"schema_version":"1.0","captured":1790000000000,"items":[{"AgentType":"fleetwright-agent"}]}"#,
+    );
+    check(&mut seen, &MAILBOX, r#"{"format":1,"work":{"Run":"67e55044-10b1-426f-9247-bb680e5fe0c8"}}"#);
+    check(
+        &mut seen,
+        &COMMAND,
+        r#"{"format":1,"document":{"name":"AWS-RunShellScript","version":"1","sha256":"ef","source":"Library"},"parameters":{"Here":"{\"commands\":[\"true\"]}"},"targets":[{"Tag":{"key":"role","values":["web"]}},"All"],"target_count":2,"targets_written":true,"max_concurrency":"50","max_errors":"10%","delivery_timeout_ms":3600000,"execution_timeout_ms":3600000,"comment":"","requested_by":"admin","requested":1790000000000,"client_token":null,"cancel":{"by":"admin","at":1790000001000},"outcome":{"verdict":{"Failed":{"errors":1,"limit":0}},"finished":1790000002000}}"#,
+    );
+    check(&mut seen, &COMMAND_TIME, r#"{"format":1}"#);
+    check(&mut seen, &COMMAND_OPEN, r#"{"format":1}"#);
+    check(&mut seen, &COMMAND_TOKEN, r#"{"format":1,"command":"67e55044-10b1-426f-9247-bb680e5fe0c8"}"#);
+    check(
+        &mut seen,
+        &INVOCATION,
+        r#"{"format":1,"state":"Failed","reason":{"StepFailed":{"step":"runShellScript","detail":"exit code 3"}},"dispatched":{"at":1790000000000,"seq":7},"started":1790000000100,"finished":1790000000200,"deadline":1790007200000,"report_seq":2,"steps":[{"name":"runShellScript","action":"aws:runShellScript","status":"Failed","exit_code":3,"started_ms":1790000000100,"finished_ms":1790000000190,"detail":"exit code 3","stdout_bytes":0,"stderr_bytes":36,"stdout_dropped_bytes":0,"stderr_dropped_bytes":0}],"cancel":null,"late":{"state":"Success","at":1790000009000}}"#,
+    );
+    check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);
+    check(&mut seen, &OUTPUT, "\0exact bytes");
+    let drawn = include_str!("../tables.rs").matches("Table::new(\"").count();
+    assert_eq!(seen.len(), drawn, "every table has an example: {seen:?}");
+}
+
+#[test]
+fn a_piece_of_output_is_bytes_or_a_blob() {
+    use crate::commands::records::OutputRow;
+    let rows = [OutputRow::Here(vec![0, 255, b'\n'].into()), OutputRow::Blob { bytes: 1 << 40 }];
+    for row in rows {
+        let bytes = row.encode(&Kept::default()).unwrap();
+        assert_eq!(OutputRow::decode(&bytes).unwrap().value, row);
+    }
+    for broken in [&b""[..], b"\x01\x00", b"\x02abc"] {
+        assert!(OutputRow::decode(broken).is_err(), "{broken:?}");
+    }
+}
