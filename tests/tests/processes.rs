@@ -1,0 +1,23 @@
+//! The two programs as people start them: real processes, real disks, loopback, signals.
+//!
+//! The programs are taken from the folder that this test was built into; `cargo build -p fleetwright-controller -p
+//! fleetwright-agent` puts them there. Every process that a test starts ends with the test, also when it panics, and a
+//! failure shows what the processes logged.
+
+#![expect(clippy::unwrap_used, reason = "what a test builds on either works or fails the test")]
+
+#[path = "processes/programs.rs"]
+mod programs;
+#[path = "processes/site.rs"]
+mod site;
+
+#[path = "processes/dev.rs"]
+mod dev;
+#[path = "processes/hard_commands.rs"]
+mod hard_commands;
+#[path = "processes/output_shape.rs"]
+mod output_shape;
+#[path = "processes/torture.rs"]
+mod torture;
+#[path = "processes/wrong_input.rs"]
+mod wrong_input;
