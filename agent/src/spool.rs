@@ -173,11 +173,12 @@ impl Spool {
         platform: SharedPlatform,
         clock: SharedClock,
     ) -> Result<Self, SpoolError> {
-        let failed = |source| SpoolError { folder: folder.clone(), source };
-        platform.ensure_private_folder(&folder).map_err(|error| failed(io::Error::other(error)))?;
-        let files = SegmentFiles::below(folder.clone(), limits.stream_bytes);
+        let made = platform.ensure_private_folder(&folder).map_err(io::Error::other);
+        let files = SegmentFiles::below(folder, limits.stream_bytes);
+        let found = made.and_then(|()| files.scan());
+        let found = found.map_err(|source| SpoolError { folder: files.folder().to_owned(), source })?;
         let mut state = State { streams: BTreeMap::new(), held: 0, seen: 0, link: LinkState::Down };
-        for (id, found) in files.scan().map_err(failed)? {
+        for (id, found) in found {
             let stream = StreamState::found(found, state.seen);
             state.held += stream.held();
             state.seen += 1;

@@ -43,7 +43,9 @@ impl Platform for Windows {
         let build = System::kernel_version().unwrap_or_default();
         let names = Names {
             platform_type: OS,
-            platform_name: System::long_os_version().map(|name| format!("Microsoft {name}")).unwrap_or_default(),
+            platform_name: System::long_os_version()
+                .map(|name| format!("Microsoft {name}"))
+                .unwrap_or_default(),
             platform_version: if build.contains('.') { build } else { format!("10.0.{build}") },
         };
         facts::collect(names, agent_version)
@@ -63,11 +65,13 @@ impl Platform for Windows {
             key.set_string(BOOT_VALUE, &id)?;
             Ok(id)
         };
-        read_or_write().map_err(|error: windows_registry::Error| HostError::Io { doing: doing(), source: error.into() })
+        read_or_write()
+            .map_err(|error: windows_registry::Error| HostError::Io { doing: doing(), source: error.into() })
     }
 
     fn folders(&self) -> Folders {
-        let data = std::env::var_os("ProgramData").map_or_else(|| PathBuf::from(r"C:\ProgramData"), PathBuf::from);
+        let data =
+            std::env::var_os("ProgramData").map_or_else(|| PathBuf::from(r"C:\ProgramData"), PathBuf::from);
         let agent = data.join("Fleetwright").join("Agent");
         Folders { state: agent.join("State"), logs: agent.join("Logs"), config: agent }
     }
@@ -84,12 +88,20 @@ impl Platform for Windows {
         let program = system_tool(r"WindowsPowerShell\v1.0\powershell.exe");
         match interpreter {
             Interpreter::Shell => Err(Unsupported { capability: "running a shell script", os: OS }),
-            Interpreter::PowerShell if !program.is_file() => {
-                Err(Unsupported { capability: "running a PowerShell script without Windows PowerShell", os: OS })
-            }
+            Interpreter::PowerShell if !program.is_file() => Err(Unsupported {
+                capability: "running a PowerShell script without Windows PowerShell",
+                os: OS,
+            }),
             Interpreter::PowerShell => {
-                let options =
-                    ["-InputFormat", "None", "-Noninteractive", "-NoProfile", "-ExecutionPolicy", "unrestricted", "-f"];
+                let options = [
+                    "-InputFormat",
+                    "None",
+                    "-Noninteractive",
+                    "-NoProfile",
+                    "-ExecutionPolicy",
+                    "unrestricted",
+                    "-f",
+                ];
                 let mut arguments: Vec<_> = options.into_iter().map(Into::into).collect();
                 arguments.push(script.into());
                 Ok(InterpreterCommand { program, arguments, ..Default::default() })
@@ -170,7 +182,8 @@ fn run_tool(name: &str, arguments: &[&str]) -> Result<(), HostError> {
     if output.status.success() {
         return Ok(());
     }
-    let said = format!("{} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let source = io::Error::other(format!("{}: {}", output.status, said.trim()));
     Err(HostError::Io { doing: doing(), source })
 }

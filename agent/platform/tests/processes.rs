@@ -1,6 +1,7 @@
 //! Real processes on Linux: held back, ended, killed whole, found again.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::ffi::OsString;
 use std::fs;

@@ -156,10 +156,12 @@ fn with_a_link_a_full_spool_waits_for_room() {
     assert_eq!(fixture.spool.totals(&stdout()).dropped_bytes, 0);
 }
 
+type End = fn(&Fixture);
+
 /// Each way in which waiting for room ends without it.
 #[test]
 fn waiting_for_room_has_an_end() {
-    let ends: [(&str, fn(&Fixture)); 3] = [
+    let ends: [(&str, End); 3] = [
         ("the link goes", |fixture| fixture.spool.set_link(LinkState::Down)),
         ("too long", |fixture| fixture.clock.advance(LIMITS.patience)),
         ("the process was killed", |fixture| {

@@ -43,11 +43,14 @@ fn fixture(lines: &[&str]) -> Fixture {
 }
 
 fn on(platform: SharedPlatform, lines: &[&str]) -> Fixture {
+    limited(SpoolLimits::default(), platform, lines)
+}
+
+fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
     let spool = folder.path().join("spool");
-    let spool =
-        Spool::open(spool, SpoolLimits::default(), Arc::clone(&platform), Arc::clone(&clock)).unwrap();
+    let spool = Spool::open(spool, limits, Arc::clone(&platform), Arc::clone(&clock)).unwrap();
     spool.set_link(LinkState::Up);
     let context = context(folder.path());
     let inputs = ScriptInputs {
@@ -235,9 +238,11 @@ async fn a_child_in_the_background_neither_holds_up_the_step_nor_dies() {
 
 #[tokio::test]
 async fn a_noisy_child_in_the_background_does_not_hold_up_the_step() {
-    let fixture = fixture(&["yes & echo $! ; sleep 0.1"]);
+    let limits = SpoolLimits { stream_bytes: 4 << 20, ..SpoolLimits::default() };
+    let fixture = limited(limits, host(), &["echo $$", "yes &"]);
     let seen = fixture.run().await;
     assert_eq!(seen.how, How::Exited(0));
+    assert!(seen.end.stdout.dropped_bytes > 0 && seen.stdout.len() == 4 << 20, "{:?}", seen.end);
     let pid =
         String::from_utf8_lossy(&seen.stdout).lines().find_map(|line| line.parse::<u32>().ok()).unwrap();
     std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();

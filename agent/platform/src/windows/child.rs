@@ -14,7 +14,9 @@ use windows_sys::Win32::System::Threading::{CREATE_NO_WINDOW, CREATE_SUSPENDED};
 use super::OS;
 use super::system::{self, Entry, Job};
 use crate::Unsupported;
-use crate::process::{Ended, Process, ProcessIdentity, ProcessSpec, SignalError, SpawnError, Spawned, Waiting};
+use crate::process::{
+    Ended, Process, ProcessIdentity, ProcessSpec, SignalError, SpawnError, Spawned, Waiting,
+};
 
 #[derive(Debug)]
 struct WindowsProcess {
@@ -80,7 +82,9 @@ impl Process for WindowsProcess {
             let status = self.child.wait().await?;
             // What it left running on purpose outlives the job.
             self.job.let_live()?;
-            let code = status.code().ok_or_else(|| io::Error::other(format!("ended in an unknown way: {status}")))?;
+            let code = status
+                .code()
+                .ok_or_else(|| io::Error::other(format!("ended in an unknown way: {status}")))?;
             Ok(Ended::Exited(code))
         })
     }
@@ -154,7 +158,11 @@ mod tests {
 
     #[test]
     fn descendants_belong_and_whoever_took_over_an_id_does_not() {
-        check("all generations", &[(100, 4, 1000), (101, 100, 1001), (102, 101, 1002), (7, 4, 1)], &[100, 101, 102]);
+        check(
+            "all generations",
+            &[(100, 4, 1000), (101, 100, 1001), (102, 101, 1002), (7, 4, 1)],
+            &[100, 101, 102],
+        );
         check("another process with the id", &[(100, 4, 2000), (101, 100, 2001)], &[]);
         check("a child of an earlier owner of the id", &[(100, 4, 1000), (101, 100, 500)], &[100]);
     }

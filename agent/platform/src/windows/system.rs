@@ -1,5 +1,8 @@
 //! The system calls, each behind a safe function that does nothing else.
-#![expect(unsafe_code, reason = "the interface of Windows is a foreign one; every call is wrapped here and only here")]
+#![expect(
+    unsafe_code,
+    reason = "the interface of Windows is a foreign one; every call is wrapped here and only here"
+)]
 
 use std::ffi::c_void;
 use std::io;
@@ -23,8 +26,8 @@ use windows_sys::Win32::System::JobObjects::{
     SetInformationJobObject, TerminateJobObject,
 };
 use windows_sys::Win32::System::Threading::{
-    GetProcessTimes, OpenProcess, OpenThread, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE, ResumeThread,
-    THREAD_SUSPEND_RESUME, TerminateProcess,
+    GetProcessTimes, OpenProcess, OpenThread, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE,
+    ResumeThread, THREAD_SUSPEND_RESUME, TerminateProcess,
 };
 
 /// What a killed process ends with; the agent knows from elsewhere that it killed it.
@@ -98,7 +101,9 @@ pub(super) fn handle_of(child: &Child) -> Option<BorrowedHandle<'_>> {
 pub(super) fn start_time(process: BorrowedHandle<'_>) -> io::Result<u64> {
     let [mut created, mut exited, mut kernel, mut user] = [FILETIME::default(); 4];
     // SAFETY: the handle is open and the four places are written to, no more.
-    check(unsafe { GetProcessTimes(process.as_raw_handle(), &mut created, &mut exited, &mut kernel, &mut user) })?;
+    check(unsafe {
+        GetProcessTimes(process.as_raw_handle(), &mut created, &mut exited, &mut kernel, &mut user)
+    })?;
     Ok(u64::from(created.dwHighDateTime) << 32 | u64::from(created.dwLowDateTime))
 }
 
@@ -121,7 +126,8 @@ pub(super) fn processes() -> io::Result<Vec<Entry>> {
     let mut more = unsafe { Process32FirstW(snapshot.as_raw_handle(), &mut entry) };
     while more != 0 {
         let pid = entry.th32ProcessID;
-        let started = open(pid, PROCESS_QUERY_LIMITED_INFORMATION).and_then(|process| start_time(borrow(&process)));
+        let started =
+            open(pid, PROCESS_QUERY_LIMITED_INFORMATION).and_then(|process| start_time(borrow(&process)));
         found.push(Entry { pid, parent: entry.th32ParentProcessID, start_time: started.ok() });
         // SAFETY: as above.
         more = unsafe { Process32NextW(snapshot.as_raw_handle(), &mut entry) };
