@@ -197,7 +197,7 @@ impl Driver<'_> {
             Ok(0) => {}
             Ok(count) => tracing::warn!("command {}: {count} leftover processes were killed", self.id),
             Err(error) => {
-                tracing::error!("command {}: leftovers may still run: {}", self.id, explain(&error))
+                tracing::error!("command {}: leftovers may still run: {}", self.id, explain(&error));
             }
         }
     }
