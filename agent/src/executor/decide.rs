@@ -69,7 +69,7 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
         if command.cancel_requested {
             return Todo::Finish(cancelled_before_start());
         }
-        if moment.now > work.start_deadline {
+        if moment.now >= work.start_deadline {
             let detail = "no worker was free on the host in time".to_owned();
             return Todo::Finish(report(command, FinalStatus::TimedOut, Reason::StartDeadlinePassed, detail));
         }

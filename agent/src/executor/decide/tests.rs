@@ -94,8 +94,8 @@ fn check_finish(records: &[Record], now: i64, wanted: (FinalStatus, Reason, &str
 
 #[test]
 fn a_command_begins_in_time_or_not_at_all() {
-    assert_eq!(todo(&[accepted()], DEADLINE), Todo::Run(0));
-    check_finish(&[accepted()], DEADLINE + 1, (FinalStatus::TimedOut, Reason::StartDeadlinePassed, ""));
+    assert_eq!(todo(&[accepted()], DEADLINE - 1), Todo::Run(0));
+    check_finish(&[accepted()], DEADLINE, (FinalStatus::TimedOut, Reason::StartDeadlinePassed, ""));
     // What has begun may take its time.
     assert_eq!(todo(&[accepted(), started(0), ended(0, StepState::Success)], DEADLINE + 1), Todo::Run(1));
 }
