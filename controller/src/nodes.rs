@@ -5,6 +5,7 @@
 //! it does not know what runs on them.
 
 pub mod activations;
+pub mod departures;
 pub mod enrolment;
 pub mod inventory;
 pub mod operations;

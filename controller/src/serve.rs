@@ -12,12 +12,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::authority::{self, AuthorityError, IssueError};
-use crate::commands::{reconcile, retention};
+use crate::commands::reconcile;
+use crate::commands::retention::{self, Retention};
 use crate::doors::grpc::routes;
 use crate::doors::listener::{ListenError, Listener};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::mailbox;
+use crate::nodes::departures;
 use crate::nodes::presence::{self, Closing};
 use crate::settings::Settings;
 
@@ -83,6 +85,7 @@ impl Controller {
         let house = Arc::new(House::new(store, blobs, clock, authority, settings.limits()));
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
+        departures::finish_all(&house).await.map_err(StartError::Recover)?;
         reconcile::load(&house).await.map_err(StartError::Recover)?;
         let names = server_names(settings);
         let listener = Listener::bind(settings.listen, names, &house.authority, house.clock.now()).await?;
@@ -93,6 +96,7 @@ impl Controller {
         tasks.spawn(reconcile::run(house.clone()));
         tasks.spawn(mailbox::route(house.clone()));
         tasks.spawn(every(house.clone(), presence::FLUSH_INTERVAL, Chore::FlushPresence));
+        tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
         tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));
         tasks.spawn(listener.serve(house.clone(), routes(&house), stop.subscribe()));
         Ok(Self { house, address, data_dir, stop, tasks })
@@ -149,15 +153,18 @@ fn refuse_other_owner(data_dir: &Path) -> Result<(), StartError> {
 #[derive(Debug, Clone, Copy)]
 enum Chore {
     FlushPresence,
+    Departures,
     Retention,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
+    let mut retention = Retention::default();
     loop {
         house.clock.sleep(interval).await;
         let result = match chore {
             Chore::FlushPresence => presence::flush(&house).await,
-            Chore::Retention => retention::run_once(&house).await.map(drop),
+            Chore::Departures => departures::finish_all(&house).await,
+            Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {
             tracing::warn!(?chore, %error, "a chore failed; it is tried again when it is next due");

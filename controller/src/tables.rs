@@ -3,6 +3,7 @@
 //! ```text
 //! node             NodeId                                  who belongs to the fleet
 //! node-key         key fingerprint                         which node has this key
+//! departure        NodeId                                  who leaves the fleet and is not gone yet
 //! presence         NodeId                                  when its stream opened, closed, was last heard
 //! activation       ActivationId                            who may join, how often, until when
 //! inventory        NodeId, type name                       what is on it
@@ -28,6 +29,7 @@ use crate::nodes::records::{ActivationRecord, InventoryRecord, KeyRecord, NodeRe
 
 pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
 pub const NODE_KEY: Table<String, KeyRecord> = Table::new("node-key");
+pub const DEPARTURE: Table<NodeId, Mark> = Table::new("departure");
 pub const PRESENCE: Table<NodeId, PresenceRecord> = Table::new("presence");
 pub const ACTIVATION: Table<ActivationId, ActivationRecord> = Table::new("activation");
 pub const INVENTORY: Table<(NodeId, String), InventoryRecord> = Table::new("inventory");

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::authority;
 use crate::house::House;
+use crate::nodes::records::{Facts, NodeRecord};
 use crate::settings::Settings;
 
 pub(crate) struct TestHouse {
@@ -27,4 +28,17 @@ pub(crate) fn test_house() -> TestHouse {
     let limits = Settings::default().limits();
     let house = House::new(Arc::new(MemoryStore::default()), blobs, Arc::new(clock.clone()), authority, limits);
     TestHouse { house, clock, _folder: folder }
+}
+
+/// A node record for tests that only look at it.
+pub(crate) fn node(name: &str, platform: &str, tags: &[(&str, &str)]) -> NodeRecord {
+    NodeRecord {
+        given_name: Some(name.to_owned()),
+        activation: "00000000-0000-0000-0000-000000000000".parse().unwrap(),
+        registered: Timestamp::default(),
+        key_fingerprint: String::new(),
+        certificate_expires: Timestamp::default(),
+        tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        facts: Facts { platform_type: platform.to_owned(), ..Facts::default() },
+    }
 }

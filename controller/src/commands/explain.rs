@@ -32,7 +32,7 @@ pub struct Explanation {
 /// Why a command is in its state.
 pub async fn command(house: &House, id: &CommandId) -> Result<Explanation, Refusal> {
     let record = operations::get(house, id).await?;
-    let counts = counts(house, id).await?;
+    let counts = counts(house, id, &record).await?;
     let status = operations::status(&record, &counts);
     let (code, text) = match &record.outcome {
         Some(outcome) => (outcome.verdict.code().to_owned(), outcome.verdict.text()),

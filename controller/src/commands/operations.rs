@@ -45,8 +45,11 @@ pub async fn invocation(house: &House, id: &CommandId, node: &NodeId) -> Result<
     })
 }
 
-/// The counts of a command's invocations. An open command's are at hand, a finished one's are counted.
-pub async fn counts(house: &House, id: &CommandId) -> Result<Counts, Refusal> {
+/// The counts of a command's invocations. A finished command's stand in its record, an open one's are at hand.
+pub async fn counts(house: &House, id: &CommandId, record: &CommandRecord) -> Result<Counts, Refusal> {
+    if let Some(outcome) = &record.outcome {
+        return Ok(outcome.counts);
+    }
     if let Some(counts) = house.lives.counts(id) {
         return Ok(counts);
     }
@@ -105,7 +108,7 @@ async fn passes(house: &House, filter: &Filter, id: &CommandId, record: &Command
     if filter.statuses.is_empty() {
         return Ok(true);
     }
-    let counts = if record.outcome.is_some() { Counts::default() } else { counts(house, id).await? };
+    let counts = counts(house, id, record).await?;
     Ok(filter.statuses.contains(&status(record, &counts)))
 }
 

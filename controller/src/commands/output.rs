@@ -7,6 +7,7 @@ use bytes::Bytes;
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{Batch, BlobError, BlobPath, CommitError};
 
+use super::payload;
 use super::records::{OutputLength, OutputRow};
 use crate::error::Refusal;
 use crate::house::House;
@@ -144,12 +145,6 @@ pub fn place(key: &OutputKey) -> Option<(StreamKey, u64)> {
     Some((StreamKey { command: command.clone(), node: node.clone(), step, channel }, *offset))
 }
 
-/// The folder of all blobs of a command's output.
-#[must_use]
-pub fn blob_folder(command: &CommandId) -> String {
-    format!("output/{command}")
-}
-
 /// A step's streams as they stand in keys: step 0 has 0 and 1, step 1 has 2 and 3, and so on.
 fn stream_number(step: u32, channel: Channel) -> u64 {
     u64::from(step) << 1 | u64::from(channel == Channel::Stderr)
@@ -158,5 +153,5 @@ fn stream_number(step: u32, channel: Channel) -> u64 {
 fn blob_path(stream: &StreamKey, offset: u64) -> Result<BlobPath, BlobError> {
     let StreamKey { command, node, step, channel } = stream;
     let number = stream_number(*step, *channel);
-    format!("{}/{node}/{number}/{offset:016x}", blob_folder(command)).parse()
+    format!("{}/output/{node}/{number}/{offset:016x}", payload::folder(command)).parse()
 }

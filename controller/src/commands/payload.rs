@@ -16,6 +16,9 @@ use crate::tables::COMMAND;
 /// Texts up to this many bytes stand in the record itself.
 const HERE_MAX_BYTES: usize = 8 * 1024;
 
+/// The folder of the folders of commands.
+pub const FOLDER: &str = "commands";
+
 /// Payloads kept at hand: at most 64 KiB of document and 64 KiB of parameters each.
 const KEPT: usize = 64;
 
@@ -41,61 +44,75 @@ pub async fn load(house: &House, command: &CommandId) -> Result<Option<Arc<Paylo
         return Ok(None);
     };
     let payload = Arc::new(Payload {
-        content: document_text(house, &row.value).await?,
-        parameters: text(house, &row.value.parameters).await?,
+        content: document_text(house, command, &row.value).await?,
+        parameters: parameters(house, command, &row.value).await?,
         record: row.value,
     });
     house.payloads.keep(command.clone(), payload.clone());
     Ok(Some(payload))
 }
 
-/// Puts a text where it belongs. A blob is durable when this returns, before the record that names it is written.
-pub async fn keep_text(house: &House, text: String) -> Result<Text, Refusal> {
+/// Puts a command's parameters where they belong. A blob is durable when this returns, before the record is written.
+pub async fn keep_parameters(house: &House, command: &CommandId, text: String) -> Result<Text, Refusal> {
     if text.len() <= HERE_MAX_BYTES {
         return Ok(Text::Here(text));
     }
-    Ok(Text::Blob { sha256: keep_blob(house, Bytes::from(text)).await? })
+    let sha256 = digest(text.as_bytes());
+    house.blobs.put(&path(command, "parameters")?, Bytes::from(text)).await?;
+    Ok(Text::Blob { sha256 })
 }
 
-/// Keeps bytes by their digest and returns it.
-pub async fn keep_blob(house: &House, bytes: Bytes) -> Result<String, Refusal> {
-    let sha256 = hex::encode(Sha256::digest(&bytes));
-    house.blobs.put(&blob_path(&sha256)?, bytes).await?;
-    Ok(sha256)
+/// Keeps the text of a document that came with its command. Durable when this returns.
+pub async fn keep_document(house: &House, command: &CommandId, text: Bytes) -> Result<(), Refusal> {
+    Ok(house.blobs.put(&path(command, "document")?, text).await?)
 }
 
-/// A kept text, wherever it is.
-pub async fn text(house: &House, text: &Text) -> Result<Bytes, Refusal> {
-    match text {
+/// The bound parameters of a command, a JSON object.
+pub async fn parameters(house: &House, command: &CommandId, record: &CommandRecord) -> Result<Bytes, Refusal> {
+    match &record.parameters {
         Text::Here(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
-        Text::Blob { sha256 } => blob(house, sha256).await,
+        Text::Blob { sha256 } => blob(house, &path(command, "parameters")?, sha256).await,
     }
 }
 
 /// The text of the document that a command runs.
-pub async fn document_text(house: &House, command: &CommandRecord) -> Result<Bytes, Refusal> {
-    let used = &command.document;
+pub async fn document_text(house: &House, command: &CommandId, record: &CommandRecord) -> Result<Bytes, Refusal> {
+    let used = &record.document;
     let library = fleetwright_documents::library::get(&used.name);
     match (used.source, library) {
         (DocumentSource::Library, Some(document)) if document.sha256 == used.sha256 => {
             Ok(Bytes::from_static(document.text.as_bytes()))
         }
-        _ => blob(house, &used.sha256).await,
+        (DocumentSource::Library, _) => Err(Refusal::internal(format!(
+            "this release ships another text of {} than the one that the command was sent with",
+            used.name
+        ))),
+        (DocumentSource::Blob, _) => blob(house, &path(command, "document")?, &used.sha256).await,
     }
 }
 
-async fn blob(house: &House, sha256: &str) -> Result<Bytes, Refusal> {
-    match house.blobs.get(&blob_path(sha256)?).await {
-        Ok(bytes) => Ok(bytes),
-        Err(BlobError::NotFound { .. }) => {
-            Err(Refusal::internal(format!("the text with digest {sha256} is missing from the blobs")))
-        }
-        Err(error) => Err(error.into()),
-    }
+/// SHA-256, hex.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
-fn blob_path(sha256: &str) -> Result<BlobPath, BlobError> {
-    format!("texts/{sha256}").parse()
+/// The folder of all blobs of a command: they come and go with it.
+#[must_use]
+pub fn folder(command: &CommandId) -> String {
+    format!("{FOLDER}/{command}")
+}
+
+async fn blob(house: &House, path: &BlobPath, sha256: &str) -> Result<Bytes, Refusal> {
+    let bytes = house.blobs.get(path).await?;
+    if digest(&bytes) != sha256 {
+        return Err(Refusal::internal(format!("the blob {path} is not what was written there")));
+    }
+    Ok(bytes)
+}
+
+fn path(command: &CommandId, name: &str) -> Result<BlobPath, BlobError> {
+    format!("{}/{name}", folder(command)).parse()
 }
 
 impl Payloads {

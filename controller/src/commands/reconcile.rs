@@ -18,7 +18,7 @@ use super::records::{CommandRecord, InvocationRecord, Outcome};
 use super::report::{InvocationKey, tell_to_stop};
 use super::send::dispatch;
 use super::state::{self, Expired, Presence, Reason};
-use super::tally::{Action, Tally, Verdict};
+use super::tally::{Action, Counts, Tally, Verdict};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{COMMIT_ATTEMPTS, Pages, With};
@@ -161,12 +161,12 @@ pub async fn abandon(house: &House, id: &CommandId) -> Result<(), Refusal> {
         return Ok(());
     }
     let now = house.clock.now();
-    let mut written = 0;
+    let mut counts = Counts::default();
     let mut pages = Pages::of(&INVOCATION, id.clone());
     while let Some(invocations) = pages.next(&*house.store).await? {
-        written += invocations.len();
         let mut batch = Batch::new();
         for invocation in invocations {
+            counts.cancelled += 1;
             if let Some(record) = state::not_sent(invocation.value.clone(), Reason::SendInterrupted {}, now) {
                 INVOCATION.replace(&mut batch, &invocation.with(record))?;
             }
@@ -174,9 +174,9 @@ pub async fn abandon(house: &House, id: &CommandId) -> Result<(), Refusal> {
         house.store.commit(batch).await?;
     }
     let mut ended = row;
-    ended.value.target_count = u32::try_from(written).unwrap_or(u32::MAX);
+    ended.value.target_count = counts.total();
     ended.value.targets_written = true;
-    ended.value.outcome = Some(Outcome { verdict: Verdict::SendInterrupted {}, finished: now });
+    ended.value.outcome = Some(Outcome { verdict: Verdict::SendInterrupted {}, finished: now, counts });
     let mut batch = Batch::new();
     COMMAND.replace(&mut batch, &ended)?;
     COMMAND_OPEN.delete(&mut batch, id);
@@ -328,7 +328,8 @@ fn finish(
     verdict: &Verdict,
 ) -> Result<(), Refusal> {
     let mut ended = command.clone();
-    ended.value.outcome = Some(Outcome { verdict: verdict.clone(), finished: house.clock.now() });
+    let counts = house.lives.counts(&command.key).unwrap_or_default();
+    ended.value.outcome = Some(Outcome { verdict: verdict.clone(), finished: house.clock.now(), counts });
     COMMAND.replace(batch, &ended)?;
     COMMAND_OPEN.delete(batch, &command.key);
     Ok(())
@@ -371,23 +372,30 @@ pub(super) fn presence_of(house: &House, node: &NodeId) -> Presence {
     }
 }
 
-/// Ends what is open on a node that leaves the fleet, in chunks, before its record goes.
+/// Ends what is open on a node that has left the fleet. Read from the rows, because a command that was sent just
+/// before may not be among [`Lives`] yet.
 pub async fn end_on_node(house: &House, node: &NodeId) -> Result<(), Refusal> {
-    for command in house.lives.open_on(node) {
-        for _ in 0..COMMIT_ATTEMPTS {
-            let key = (command.clone(), node.clone());
-            let Some(row) = INVOCATION.get(&*house.store, &key).await? else { break };
-            let Some(record) = state::lost(row.value.clone(), Reason::NodeDeregistered {}, house.clock.now()) else {
-                break;
-            };
-            let mut batch = Batch::new();
-            INVOCATION.replace(&mut batch, &row.with(record))?;
-            match house.store.commit(batch).await {
-                Ok(_) => break,
-                Err(CommitError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+    let mut open = Pages::of(&COMMAND_OPEN, ());
+    while let Some(marks) = open.next(&*house.store).await? {
+        for mark in marks {
+            end_one(house, (mark.key, node.clone())).await?;
         }
     }
     Ok(())
+}
+
+async fn end_one(house: &House, key: InvocationKey) -> Result<(), Refusal> {
+    for _ in 0..COMMIT_ATTEMPTS {
+        let Some(row) = INVOCATION.get(&*house.store, &key).await? else { return Ok(()) };
+        let ended = state::lost(row.value.clone(), Reason::NodeDeregistered {}, house.clock.now());
+        let Some(record) = ended else { return Ok(()) };
+        let mut batch = Batch::new();
+        INVOCATION.replace(&mut batch, &row.with(record))?;
+        match house.store.commit(batch).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Refusal::unavailable(format!("{} on {} is being changed from several sides: try again", key.0, key.1)))
 }

@@ -63,13 +63,13 @@ pub struct DocumentUsed {
 /// Where the document's text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DocumentSource {
-    /// In the library that is part of the program, if its text still has that digest; else in the blobs.
+    /// In the library that is part of the program.
     Library,
-    /// In the blobs, by its digest.
+    /// Among the command's blobs.
     Blob,
 }
 
-/// A text that stands in the record while it is small and in the blobs, by its digest, when it is not.
+/// A text that stands in the record while it is small, and among the command's blobs when it is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Text {
     Here(String),
@@ -88,6 +88,7 @@ pub struct CancelWish {
 pub struct Outcome {
     pub verdict: super::tally::Verdict,
     pub finished: Timestamp,
+    pub counts: super::tally::Counts,
 }
 
 /// A row whose existence is all that it says.

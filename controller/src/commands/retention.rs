@@ -1,11 +1,13 @@
 //! Nothing grows for ever: finished commands go by age, with everything that is kept under their id.
 
+use std::collections::BTreeSet;
+
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 use fleetwright_store::{Batch, Codec, KeyPrefix, Table, TableKey};
 
 use super::operations::TimeKey;
-use super::output::blob_folder;
+use super::payload;
 use super::records::CommandRecord;
 use super::send::newest_first;
 use crate::error::Refusal;
@@ -13,18 +15,54 @@ use crate::house::House;
 use crate::records::Pages;
 use crate::tables::{ACTIVATION, COMMAND, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, OUTPUT, OUTPUT_LENGTH};
 
-/// How often [`run_once`] is due.
+/// How often [`Retention::run_once`] is due.
 pub const INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
 /// Commands deleted in one run; the rest waits for the next.
 const RUN_MAX: usize = 10_000;
 /// Sorts behind every command of its millisecond.
 const LAST_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/// Deletes what is older than the limits say. Returns how many commands went.
-pub async fn run_once(house: &House) -> Result<usize, Refusal> {
-    let keep = i64::try_from(house.limits.keep_commands.as_millis()).unwrap_or(i64::MAX);
-    let oldest = Timestamp::from_millis(house.clock.now().millis().saturating_sub(keep));
-    delete_activations(house, oldest).await?;
+/// What one run remembers for the next.
+#[derive(Debug, Default)]
+pub struct Retention {
+    /// Had blobs and no record. A blob is written before its record, so only who is still without one the next time
+    /// was left by a crash.
+    without_record: BTreeSet<CommandId>,
+}
+
+impl Retention {
+    /// Deletes what is older than the limits say, and what crashes left behind. Returns how many commands went.
+    pub async fn run_once(&mut self, house: &House) -> Result<usize, Refusal> {
+        let keep = i64::try_from(house.limits.keep_commands.as_millis()).unwrap_or(i64::MAX);
+        let oldest = Timestamp::from_millis(house.clock.now().millis().saturating_sub(keep));
+        delete_activations(house, oldest).await?;
+        self.delete_left_blobs(house).await?;
+        delete_commands(house, oldest).await
+    }
+
+    async fn delete_left_blobs(&mut self, house: &House) -> Result<(), Refusal> {
+        let mut found = BTreeSet::new();
+        for blob in house.blobs.list(Some(&payload::FOLDER.parse()?)).await? {
+            let path = blob.path.to_string();
+            found.extend(path.split('/').nth(1).and_then(|part| part.parse::<CommandId>().ok()));
+        }
+        let mut without_record = BTreeSet::new();
+        for id in found {
+            if COMMAND.get(&*house.store, &id).await?.is_some() {
+                continue;
+            }
+            if self.without_record.contains(&id) {
+                house.blobs.delete_prefix(&payload::folder(&id).parse()?).await?;
+            } else {
+                without_record.insert(id);
+            }
+        }
+        self.without_record = without_record;
+        Ok(())
+    }
+}
+
+async fn delete_commands(house: &House, oldest: Timestamp) -> Result<usize, Refusal> {
     let Ok(last_id) = LAST_ID.parse::<CommandId>() else { return Ok(0) };
     let start: TimeKey = (newest_first(oldest), last_id);
     let page = COMMAND_TIME.scan(&*house.store, &(), Some(&start), RUN_MAX).await?;
@@ -44,7 +82,7 @@ pub async fn run_once(house: &House) -> Result<usize, Refusal> {
 
 /// The rows that lead to a command go last: killed in between, the next run finds the rest again.
 async fn delete(house: &House, id: &CommandId, mark: &TimeKey, record: Option<CommandRecord>) -> Result<(), Refusal> {
-    house.blobs.delete_prefix(&blob_folder(id).parse()?).await?;
+    house.blobs.delete_prefix(&payload::folder(id).parse()?).await?;
     delete_below(house, &OUTPUT, id.clone()).await?;
     delete_below(house, &OUTPUT_LENGTH, id.clone()).await?;
     delete_below(house, &INVOCATION, id.clone()).await?;

@@ -13,7 +13,6 @@ use fleetwright_proto::DOCUMENT_MAX_BYTES;
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::Batch;
-use sha2::{Digest, Sha256};
 
 use super::limits::{parse_concurrency, parse_errors};
 use super::payload;
@@ -70,8 +69,8 @@ pub async fn send(house: &House, wish: Wish) -> Result<(CommandId, CommandRecord
         return Ok(earlier);
     }
     let token = wish.client_token.clone();
-    let checked = check(house, wish).await?;
     let id = CommandId::random();
+    let checked = check(house, &id, wish).await?;
     match write(house, &id, checked).await {
         Ok(record) => Ok((id, record)),
         Err(error) => {
@@ -105,7 +104,7 @@ struct Checked {
     nodes: Vec<(NodeId, NodeRecord)>,
 }
 
-async fn check(house: &House, wish: Wish) -> Result<Checked, Refusal> {
+async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Refusal> {
     check_texts(&wish)?;
     let max_concurrency = parse_concurrency(&wish.max_concurrency)?;
     let max_errors = parse_errors(&wish.max_errors)?;
@@ -129,12 +128,12 @@ async fn check(house: &House, wish: Wish) -> Result<Checked, Refusal> {
         )));
     }
     if used.source == DocumentSource::Blob {
-        payload::keep_blob(house, text).await?;
+        payload::keep_document(house, id, text).await?;
     }
     let record = CommandRecord {
         execution_timeout_ms: millis(document.execution_timeout(&bound)),
         document: used,
-        parameters: payload::keep_text(house, parameters).await?,
+        parameters: payload::keep_parameters(house, id, parameters).await?,
         targets,
         target_count: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
         targets_written: false,
@@ -210,7 +209,7 @@ fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refu
     if checked.document.kind() != fleetwright_documents::Kind::Command {
         return Err(Refusal::invalid(format!("{name} is not a Command document: Run Command runs only those")));
     }
-    let sha256 = hex::encode(Sha256::digest(&text));
+    let sha256 = payload::digest(&text);
     Ok((DocumentUsed { name, version, sha256, source }, text, checked.document))
 }
 
@@ -248,12 +247,14 @@ fn millis(duration: Duration) -> u64 {
 }
 
 async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<CommandRecord, Refusal> {
-    let Checked { mut record, document, nodes } = checked;
+    let Checked { mut record, document, mut nodes } = checked;
     let platforms: Vec<_> = document.platforms().collect();
     let mut first_wave = match nodes.len() <= WRITE_NODES {
         true => usize::try_from(record.max_concurrency.concurrency(record.target_count)).unwrap_or(usize::MAX),
         false => 0,
     };
+    // Connected nodes first, as in every later wave: a node that is away takes no turn from one that is here.
+    nodes.sort_by_cached_key(|(node, _)| !house.lines.is_open(node));
     let chunks = nodes.len().div_ceil(WRITE_NODES);
     for (at, chunk) in nodes.chunks(WRITE_NODES).enumerate() {
         let mut batch = Batch::new();

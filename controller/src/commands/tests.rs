@@ -31,3 +31,5 @@ pub(crate) fn command(targets: u32, concurrency: Limit, errors: Limit) -> Comman
         outcome: None,
     }
 }
+
+mod kept;

@@ -187,7 +187,7 @@ impl Follower {
     }
 
     async fn push_command(&mut self, record: CommandRecord) -> Result<(), Refusal> {
-        let counts = operations::counts(&self.house, &self.command).await?;
+        let counts = operations::counts(&self.house, &self.command, &record).await?;
         self.queue.push_back(Event::Command(Box::new(record), counts));
         Ok(())
     }

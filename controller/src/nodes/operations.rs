@@ -7,13 +7,12 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use fleetwright_store::{Batch, CommitError, Row};
 
-use super::presence::Closing;
 use super::records::{NodeRecord, PresenceRecord, Tags};
 use super::targets::{self, Selector, unknown_node};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{COMMIT_ATTEMPTS, Pages, next_key};
-use crate::tables::{INVENTORY, MAILBOX, NODE, NODE_KEY, PRESENCE};
+use crate::tables::{NODE, PRESENCE};
 
 /// A node with what is known of its connection.
 #[derive(Debug, Clone)]
@@ -207,43 +206,6 @@ fn still_missing(here: usize, count: usize, missing: &[(NodeId, NodeRecord)]) ->
         _ => format!("not connected: {}{}", names.join(", "), if missing.len() > 5 { ", …" } else { "" }),
     };
     Refusal::timed_out(format!("{here} of {wanted} nodes are connected; {rest}"))
-}
-
-/// Ends a node's identity. Durable when this returns: its record, key and mailbox are gone, its open invocations
-/// ended; its certificate is refused from then on.
-pub async fn deregister(house: &House, wanted: &str) -> Result<NodeId, Refusal> {
-    let (id, _) = resolve(house, wanted).await?;
-    let row = NODE.get(&*house.store, &id).await?.ok_or_else(|| unknown_node(wanted))?;
-    let mut batch = Batch::new();
-    NODE.delete_at(&mut batch, &id, row.revision);
-    NODE_KEY.delete(&mut batch, &row.value.key_fingerprint);
-    PRESENCE.delete(&mut batch, &id);
-    house.store.commit(batch).await?;
-    house.lines.ask_to_close(&id, Closing::Deregistered);
-    // From here on nothing new can be sent to it; what was is ended and swept.
-    crate::commands::reconcile::end_on_node(house, &id).await?;
-    sweep(house, &id).await?;
-    Ok(id)
-}
-
-async fn sweep(house: &House, id: &NodeId) -> Result<(), Refusal> {
-    let mut mail = Pages::of(&MAILBOX, id.clone());
-    while let Some(rows) = mail.next(&*house.store).await? {
-        let mut batch = Batch::new();
-        for row in rows {
-            MAILBOX.delete(&mut batch, &row.key);
-        }
-        house.store.commit(batch).await?;
-    }
-    let mut inventory = Pages::of(&INVENTORY, id.clone());
-    while let Some(rows) = inventory.next(&*house.store).await? {
-        let mut batch = Batch::new();
-        for row in rows {
-            INVENTORY.delete(&mut batch, &row.key);
-        }
-        house.store.commit(batch).await?;
-    }
-    Ok(())
 }
 
 /// Checks that a caller with this key is the node that its certificate names.

@@ -164,7 +164,7 @@ pub fn check_tags(wanted: &Tags, existing: &Tags) -> Result<(), Refusal> {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::nodes::tests::node;
+    use crate::tests::node;
 
     fn check(selectors: &[(&str, &[&str])], expected: bool) {
         let web = node("web-1", "Linux", &[("role", "web"), ("env", "prod")]);

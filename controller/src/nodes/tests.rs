@@ -8,27 +8,15 @@ use fleetwright_proto::clock::{Clock, ManualClock, Timestamp};
 use rcgen::{CertificateParams, KeyPair};
 
 use super::activations::{self, CreatedActivation, Expiry, NewActivation};
+use super::departures;
 use super::enrolment::{self, Enrolment};
 use super::operations::{self, Ping};
 use super::presence;
-use super::records::{Facts, NodeRecord, Tags};
+use super::records::Tags;
 use super::targets::Selector;
 use crate::error::Kind;
 use crate::house::House;
 use crate::tests::{TestHouse, test_house};
-
-/// A node record for tests that only look at it.
-pub(crate) fn node(name: &str, platform: &str, tags: &[(&str, &str)]) -> NodeRecord {
-    NodeRecord {
-        given_name: Some(name.to_owned()),
-        activation: "00000000-0000-0000-0000-000000000000".parse().unwrap(),
-        registered: Timestamp::default(),
-        key_fingerprint: String::new(),
-        certificate_expires: Timestamp::default(),
-        tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        facts: Facts { platform_type: platform.to_owned(), ..Facts::default() },
-    }
-}
 
 async fn activation(house: &House, limit: u32, expiry: Expiry) -> CreatedActivation {
     let wish = NewActivation {
@@ -209,7 +197,7 @@ async fn a_deregistered_node_is_gone_with_everything_of_it() {
     let key = KeyPair::generate().unwrap();
     let node = enrolment::enrol(&house, wish(&activation, &key)).await.unwrap().node;
     let line = house.lines.open(&node, clock.now());
-    operations::deregister(&house, node.as_str()).await.unwrap();
+    departures::deregister(&house, node.as_str()).await.unwrap();
     assert_eq!(line.closing().await, presence::Closing::Deregistered);
     presence::record_open(&house, &line).await.unwrap();
     presence::close(&house, line).await.unwrap();

@@ -22,6 +22,7 @@ fn every_table_reads_its_stored_examples() {
         r#"{"format":1,"given_name":"web-1","activation":"67e55044-10b1-426f-9247-bb680e5fe0c8","registered":1790000000000,"key_fingerprint":"ab","certificate_expires":1792592000000,"tags":{"role":"web"},"facts":{"agent_version":"0.1.0","computer_name":"web-1","ip_address":"192.0.2.7","platform_type":"Linux","platform_name":"Debian GNU/Linux","platform_version":"12","kernel_version":"6.1.0","architecture":"x86_64","cpus":2,"memory_bytes":1073741824}}"#,
     );
     check(&mut seen, &NODE_KEY, r#"{"format":1,"node":"mi-0123456789abcdef0"}"#);
+    check(&mut seen, &DEPARTURE, r#"{"format":1}"#);
     check(
         &mut seen,
         &PRESENCE,
@@ -41,7 +42,7 @@ fn every_table_reads_its_stored_examples() {
     check(
         &mut seen,
         &COMMAND,
-        r#"{"format":1,"document":{"name":"AWS-RunShellScript","version":"1","sha256":"ef","source":"Library"},"parameters":{"Here":"{\"commands\":[\"true\"]}"},"targets":[{"Tag":{"key":"role","values":["web"]}},"All"],"target_count":2,"targets_written":true,"max_concurrency":"50","max_errors":"10%","delivery_timeout_ms":3600000,"execution_timeout_ms":3600000,"comment":"","requested_by":"admin","requested":1790000000000,"client_token":null,"cancel":{"by":"admin","at":1790000001000},"outcome":{"verdict":{"Failed":{"errors":1,"limit":0}},"finished":1790000002000}}"#,
+        r#"{"format":1,"document":{"name":"AWS-RunShellScript","version":"1","sha256":"ef","source":"Library"},"parameters":{"Here":"{\"commands\":[\"true\"]}"},"targets":[{"Tag":{"key":"role","values":["web"]}},"All"],"target_count":2,"targets_written":true,"max_concurrency":"50","max_errors":"10%","delivery_timeout_ms":3600000,"execution_timeout_ms":3600000,"comment":"","requested_by":"admin","requested":1790000000000,"client_token":null,"cancel":{"by":"admin","at":1790000001000},"outcome":{"verdict":{"Failed":{"errors":1,"limit":0}},"finished":1790000002000,"counts":{"pending":0,"delayed":0,"in_progress":0,"cancelling":0,"success":1,"failed":1,"timed_out":0,"cancelled":0,"errors":1,"execution_timed_out":0}}}"#,
     );
     check(&mut seen, &COMMAND_TIME, r#"{"format":1}"#);
     check(&mut seen, &COMMAND_OPEN, r#"{"format":1}"#);

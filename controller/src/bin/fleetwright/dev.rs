@@ -3,9 +3,11 @@
 //! It is the real controller in this process, the real agent as a process of its own, and real enrolment between
 //! them; only the defaults are made for one host.
 
+mod left_behind;
+
 use std::ffi::OsString;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -84,10 +86,11 @@ async fn bring_up(
     contexts: Option<&Path>,
 ) -> Result<Agent, Failure> {
     let state_dir = data_dir.join("agent");
-    if !state_dir.join("identity").exists() {
+    left_behind::end_agents(&state_dir, STOP_WITHIN).await;
+    if !state_dir.join("identity/identity.json").exists() {
         enrol(controller, program, &state_dir).await?;
     }
-    let mut agent = Agent::start(program, &state_dir, &data_dir.join("agent.log"))?;
+    let mut agent = Agent::start(program, &state_dir, address_here(controller), &data_dir.join("agent.log"))?;
     let node = tokio::select! {
         node = connected(controller) => node?,
         () = agent.ended() => return Err(agent.complaint()),
@@ -112,7 +115,7 @@ async fn enrol(controller: &Controller, program: &Path, state_dir: &Path) -> Res
     let mut child = Command::new(program)
         .arg("enroll")
         .arg("--controller")
-        .arg(controller.address().to_string())
+        .arg(address_here(controller).to_string())
         .args(["--activation-id", activation.id.as_str()])
         .args(["--activation-code-file", "-"])
         .args(["--authority", &controller.house().authority.fingerprint()])
@@ -135,6 +138,16 @@ async fn enrol(controller: &Controller, program: &Path, state_dir: &Path) -> Res
     Err(refused(format!("the agent could not enrol: {}", said.trim())))
 }
 
+/// Where this host reaches the controller: one that listens everywhere is not called by the address that means so.
+fn address_here(controller: &Controller) -> SocketAddr {
+    let address = controller.address();
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
 async fn connected(controller: &Controller) -> Result<NodeView, Failure> {
     let nodes = operations::wait(controller.house(), &[Selector::All], 1, CONNECT_WITHIN).await;
     nodes
@@ -150,13 +163,15 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(program: &Path, state_dir: &Path, log: &Path) -> Result<Self, Failure> {
+    fn start(program: &Path, state_dir: &Path, controller: SocketAddr, log: &Path) -> Result<Self, Failure> {
         let file = std::fs::File::create(log)
             .map_err(|error| refused(format!("cannot write {}: {error}", log.display())))?;
         let child = Command::new(program)
             .arg("run")
             .arg("--state-dir")
             .arg(state_dir)
+            // Another one than last time, perhaps.
+            .args(["--controller", &controller.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)
@@ -214,7 +229,7 @@ fn describe(node: &NodeView) {
 fn write_context(controller: &Controller, contexts: Option<&Path>) -> Result<Refreshed, Failure> {
     let files = operator_files(controller.data_dir());
     let context = Context {
-        address: controller.address().to_string(),
+        address: address_here(controller).to_string(),
         authority: files.authority,
         certificate: files.certificate,
         key: files.key,

@@ -44,7 +44,7 @@ impl CommandsDoor {
     }
 
     async fn view(&self, id: &CommandId, record: &CommandRecord) -> Result<Command, Refusal> {
-        let counts = operations::counts(&self.house, id).await?;
+        let counts = operations::counts(&self.house, id, record).await?;
         views::command(&self.house, id, record, &counts).await
     }
 }

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use super::page;
 use crate::error::Refusal;
 use crate::house::House;
+use crate::nodes::departures;
 use crate::nodes::operations::{self, NodeView, Ping};
 use crate::nodes::records::{Facts, NodeRecord};
 use crate::nodes::targets::Selector;
@@ -82,7 +83,7 @@ impl Nodes for NodesDoor {
         &self,
         request: Request<DeregisterNodeRequest>,
     ) -> Result<Response<DeregisterNodeResponse>, Status> {
-        operations::deregister(&self.house, &request.into_inner().node).await?;
+        departures::deregister(&self.house, &request.into_inner().node).await?;
         Ok(Response::new(DeregisterNodeResponse {}))
     }
 }

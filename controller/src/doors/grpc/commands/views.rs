@@ -41,7 +41,7 @@ pub(super) async fn command(
         command_id: id.to_string(),
         document_name: record.document.name.clone(),
         document_version: record.document.version.clone(),
-        parameters: redacted_parameters(house, record).await?,
+        parameters: redacted_parameters(house, id, record).await?,
         targets: record.targets.iter().map(target).collect(),
         max_concurrency: record.max_concurrency.to_string(),
         max_errors: record.max_errors.to_string(),
@@ -59,9 +59,9 @@ pub(super) async fn command(
 }
 
 /// What the parameters hide is for the document to say.
-async fn redacted_parameters(house: &House, record: &CommandRecord) -> Result<String, Refusal> {
-    let content = payload::document_text(house, record).await?;
-    let parameters = payload::text(house, &record.parameters).await?;
+async fn redacted_parameters(house: &House, id: &CommandId, record: &CommandRecord) -> Result<String, Refusal> {
+    let content = payload::document_text(house, id, record).await?;
+    let parameters = payload::parameters(house, id, record).await?;
     let shown = fleetwright_documents::parse(&content)
         .ok()
         .and_then(|checked| checked.document.bound_from_json(&parameters).ok())
