@@ -16,6 +16,7 @@ use fleetwright_controller::error::Refusal;
 use fleetwright_controller::house::House;
 use fleetwright_controller::mailbox::{Mail, MailboxRecord};
 use fleetwright_controller::nodes::activations::{self, Expiry, NewActivation};
+use fleetwright_controller::nodes::departures::deregister;
 use fleetwright_controller::serve::Controller;
 use fleetwright_controller::settings::Settings;
 use fleetwright_controller::tables::MAILBOX;
@@ -221,11 +222,16 @@ impl Fleet {
     /// Does something while the controller may die; none when it did. What was ordered by
     /// [`Fleet::kill_controller_after`] is called off when the work is done.
     pub async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let store = self.store();
+        let done = self.until_killed(work).await;
+        if self.store().live_on() { done } else { None }
+    }
+
+    /// As [`Fleet::unless_killed`], and an order to die stands when the work is done.
+    pub async fn until_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            () = store.dead() => None,
-            done = work => store.live_on().then_some(done),
+            () = self.store().dead() => None,
+            done = work => Some(done),
         }
     }
 
@@ -370,6 +376,39 @@ impl Fleet {
         self.summary(command).await
     }
 
+    /// As [`Fleet::wait_final`], while agents that lost their link are helped back.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn wait_final_reconnecting(&self, command: &CommandId) -> String {
+        let what = format!("the end of command {command}, reconnecting");
+        self.until(&what, async || {
+            self.help_to_connect();
+            self.command(command).await.outcome.is_some().then_some(())
+        })
+        .await;
+        self.summary(command).await
+    }
+
+    /// Pushes the clock a little when an agent that could be connected is not; tells whether all are.
+    pub fn help_to_connect(&self) -> bool {
+        let lines = &self.house().lines;
+        let mut reachable = self.hosts.iter().filter(|host| host.is_reachable());
+        let all = reachable.all(|host| lines.is_open(host.node()));
+        if !all {
+            self.advance(BACK_OFF_PUSH);
+        }
+        all
+    }
+
+    /// Ends a node's membership.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn deregister(&self, host: &Host) {
+        deregister(self.house(), host.node().as_str()).await.expect("the node leaves");
+    }
+
     /// Waits until the command is in a state on a host.
     ///
     /// # Panics
@@ -397,16 +436,7 @@ impl Fleet {
     /// # Panics
     /// When one never is.
     pub async fn until_connected(&self) {
-        self.until("every reachable node connected", async || {
-            let lines = &self.house().lines;
-            let mut reachable = self.hosts.iter().filter(|host| host.is_reachable());
-            let all = reachable.all(|host| lines.is_open(host.node()));
-            if !all {
-                self.advance(BACK_OFF_PUSH);
-            }
-            all.then_some(())
-        })
-        .await;
+        self.until("every reachable node connected", async || self.help_to_connect().then_some(())).await;
     }
 
     /// Waits until the controller knows that a host is not connected.

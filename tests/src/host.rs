@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::Identity;
-use fleetwright_agent::journal::MemoryJournal;
+use fleetwright_agent::journal::{Journal, MemoryJournal};
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::LinkStatus;
@@ -144,8 +144,16 @@ impl Host {
         self.wire.mute();
     }
 
-    /// The agent can connect; its back-off ends when it ends, or when the clock is pushed.
+    /// From now on the controller hears nothing of the host, which hears everything.
+    pub fn lose_what_the_agent_says(&self) {
+        self.wire.lose_what_the_agent_says();
+    }
+
+    /// The agent can connect, and what was muted is broken; its back-off ends when it ends, or when the clock is pushed.
     pub fn heal_link(&self) {
+        if !self.wire.is_up() {
+            self.wire.cut();
+        }
         self.wire.bring_up();
     }
 
@@ -158,6 +166,17 @@ impl Host {
     pub fn free_disk(&self) {
         self.platform.free_disk();
         self.journal.unlimit();
+    }
+
+    /// Kills the agent and starts the next one with an empty journal.
+    ///
+    /// # Panics
+    /// When the journal is not in memory.
+    pub fn lose_journal(&self) {
+        assert_eq!(self.keeps, Keeps::InMemory, "only a journal in memory can be lost");
+        self.kill_agent();
+        self.journal.clone().rewrite(&[]).expect("a journal in memory can be rewritten");
+        self.start_agent();
     }
 
     /// How often the command's scripts were let go on this host, by step.

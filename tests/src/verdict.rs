@@ -7,10 +7,12 @@ use fleetwright_controller::commands::explain;
 use fleetwright_controller::commands::operations::{self, Filter, TimeKey};
 use fleetwright_controller::commands::records::{CommandRecord, InvocationRecord};
 use fleetwright_controller::commands::state::{Reason, State, status_details};
+use fleetwright_controller::commands::tally::Tally;
 use fleetwright_controller::mailbox;
 use fleetwright_controller::nodes::operations::resolve;
 use fleetwright_proto::clock::Clock;
 use fleetwright_proto::ids::{CommandId, NodeId};
+use fleetwright_store::Revision;
 
 use crate::fleet::Fleet;
 use crate::host::Host;
@@ -28,13 +30,13 @@ impl Fleet {
     /// When the command is not known.
     pub async fn summary(&self, command: &CommandId) -> String {
         let record = self.command(command).await;
-        let counts = operations::counts(self.house(), command).await.expect("counts");
-        let status = operations::status_details(&record, operations::status(&record, &counts));
-        let mut groups: BTreeMap<String, u32> = BTreeMap::new();
-        for (_, invocation) in self.invocations(command).await {
+        let (mut tally, mut groups) = (Tally::default(), BTreeMap::<String, u32>::new());
+        for (node, invocation) in self.invocations(command).await {
+            tally.note(&node, &invocation, Revision::ZERO);
             let state = status_details(invocation.state, &invocation.reason);
             *groups.entry(format!("{state} ({})", invocation.reason.code())).or_default() += 1;
         }
+        let status = operations::status_details(&record, operations::status(&record, &tally.counts()));
         let groups: Vec<_> = groups.iter().map(|(how, nodes)| format!("{nodes} {how}")).collect();
         format!("{status}: {}", groups.join(", "))
     }

@@ -39,6 +39,14 @@ enum Condition {
     Down,
     /// Connections stay and nothing arrives any more.
     Mute,
+    /// What the agent says does not arrive any more.
+    OneWay,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    ToController,
+    ToAgent,
 }
 
 enum Fate {
@@ -66,6 +74,10 @@ impl Wire {
         self.lock().condition = Condition::Mute;
     }
 
+    pub(crate) fn lose_what_the_agent_says(&self) {
+        self.lock().condition = Condition::OneWay;
+    }
+
     pub(crate) fn bring_up(&self) {
         self.lock().condition = Condition::Up;
     }
@@ -88,10 +100,11 @@ impl Wire {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fate_of_next(&self) -> Fate {
+    fn fate_of_next(&self, direction: Direction) -> Fate {
         let mut state = self.lock();
-        if state.condition == Condition::Mute {
-            return Fate::IsLost;
+        match (state.condition, direction) {
+            (Condition::Mute, _) | (Condition::OneWay, Direction::ToController) => return Fate::IsLost,
+            (Condition::Up | Condition::Down | Condition::OneWay, _) => {}
         }
         match state.pieces_left {
             Some(0) => {
@@ -110,15 +123,20 @@ impl Wire {
         let (mut from_agent, mut to_agent) = tokio::io::split(near);
         let (mut from_controller, mut to_controller) = far.into_split();
         tokio::select! {
-            () = self.carry(&mut from_agent, &mut to_controller) => {}
-            () = self.carry(&mut from_controller, &mut to_agent) => {}
+            () = self.carry(Direction::ToController, &mut from_agent, &mut to_controller) => {}
+            () = self.carry(Direction::ToAgent, &mut from_controller, &mut to_agent) => {}
         }
     }
 
-    async fn carry(&self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) {
+    async fn carry(
+        &self,
+        direction: Direction,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) {
         let mut buffer = vec![0; PIECE_MAX_BYTES];
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            let (keep, goes_on) = match self.fate_of_next() {
+            let (keep, goes_on) = match self.fate_of_next(direction) {
                 Fate::Passes => (length, true),
                 Fate::IsTorn => (length / 2, false),
                 Fate::IsLost => (0, true),

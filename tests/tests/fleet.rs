@@ -1,4 +1,22 @@
 //! The fleet in one process: what users are promised, with faults at every point where one can happen.
 
+#[path = "fleet/agents.rs"]
+mod agents;
+#[path = "fleet/cancel.rs"]
+mod cancel;
+#[path = "fleet/chance.rs"]
+mod chance;
+#[path = "fleet/controller.rs"]
+mod controller;
+#[path = "fleet/deadlines.rs"]
+mod deadlines;
+#[path = "fleet/disk.rs"]
+mod disk;
 #[path = "fleet/happy.rs"]
 mod happy;
+#[path = "fleet/limits.rs"]
+mod limits;
+#[path = "fleet/links.rs"]
+mod links;
+#[path = "fleet/members.rs"]
+mod members;
