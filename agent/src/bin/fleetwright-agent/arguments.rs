@@ -69,6 +69,9 @@ pub(crate) struct EnrollArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    /// Where the controller listens, if it has moved [default: where this host enrolled]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) controller: Option<ControllerAddress>,
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,

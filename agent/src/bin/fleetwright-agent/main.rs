@@ -112,7 +112,10 @@ async fn enroll_host(arguments: EnrollArguments, platform: &SharedPlatform) -> a
 
 async fn run(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
     let folder = state_folder(arguments.state_dir.as_deref(), platform);
-    let settings = AgentSettings::for_folder(folder, Arc::clone(platform), Arc::new(SystemClock))?;
+    let mut settings = AgentSettings::for_folder(folder, Arc::clone(platform), Arc::new(SystemClock))?;
+    if let Some(controller) = arguments.controller {
+        settings.identity.controller = controller;
+    }
     let node = settings.identity.node_id.clone();
     let agent = Agent::start(settings)?;
     tracing::info!("agent {} of node {node} starts", inventory::AGENT_VERSION);
