@@ -63,10 +63,9 @@ impl Platform for Windows {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let id = format!("{}-{}", now.as_nanos(), std::process::id());
             key.set_string(BOOT_VALUE, &id)?;
-            Ok(id)
+            io::Result::Ok(id)
         };
-        read_or_write()
-            .map_err(|error: windows_registry::Error| HostError::Io { doing: doing(), source: error.into() })
+        read_or_write().map_err(HostError::io(doing))
     }
 
     fn folders(&self) -> Folders {
