@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fleetwright_agent::enroll::{self, ActivationCode, Enrolment, Existing};
-use fleetwright_agent::identity::Identity;
+use fleetwright_agent::identity::{HostKey, Identity};
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::tls::Trust;
@@ -15,12 +15,15 @@ use fleetwright_controller::commands::{cancel, operations, output, send};
 use fleetwright_controller::error::Refusal;
 use fleetwright_controller::house::House;
 use fleetwright_controller::mailbox::{Mail, MailboxRecord};
-use fleetwright_controller::nodes::activations::{self, Expiry, NewActivation};
+use fleetwright_controller::nodes::activations::{self, CreatedActivation, Expiry, NewActivation};
 use fleetwright_controller::nodes::departures::deregister;
+use fleetwright_controller::nodes::enrolment;
+use fleetwright_controller::nodes::records::Tags;
 use fleetwright_controller::serve::Controller;
 use fleetwright_controller::settings::Settings;
 use fleetwright_controller::tables::MAILBOX;
 use fleetwright_platform::fake::FakePlatform;
+use fleetwright_proto::agent::HostFacts;
 use fleetwright_proto::clock::{Clock, SystemClock};
 use fleetwright_proto::ids::CommandId;
 use fleetwright_store::{Batch, MemoryStore, Store};
@@ -144,15 +147,37 @@ impl Fleet {
         self.hosts.len() - 1
     }
 
-    async fn enrol(&self, platform: &FakePlatform, wire: &Wire) -> (TempDir, Identity) {
+    /// Enrols nodes whose agents never come.
+    ///
+    /// # Panics
+    /// When they cannot join.
+    pub async fn add_absent_nodes(&self, count: u32) {
+        let activation = self.activation(count).await;
+        for _ in 0..count {
+            let key = HostKey::generate().expect("a key");
+            let wish = enrolment::Enrolment {
+                activation: activation.id.clone(),
+                code: activation.code.clone(),
+                certificate_request: key.certificate_request().expect("a request"),
+                host: HostFacts { platform_type: "Linux".to_owned(), ..HostFacts::default() },
+            };
+            enrolment::enrol(self.house(), wish).await.expect("the node joins");
+        }
+    }
+
+    async fn activation(&self, hosts: u32) -> CreatedActivation {
         let wish = NewActivation {
             description: String::new(),
-            registration_limit: 1,
+            registration_limit: hosts,
             expiry: Expiry::Never,
             default_name: None,
-            tags: Default::default(),
+            tags: Tags::new(),
         };
-        let activation = activations::create(self.house(), wish).await.expect("an activation");
+        activations::create(self.house(), wish).await.expect("an activation")
+    }
+
+    async fn enrol(&self, platform: &FakePlatform, wire: &Wire) -> (TempDir, Identity) {
+        let activation = self.activation(1).await;
         let fingerprint = self.house().authority.fingerprint().parse().expect("a fingerprint");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let enrolment = Enrolment {
@@ -173,6 +198,19 @@ impl Fleet {
     /// # Panics
     /// When it does not start.
     pub async fn start_controller(&mut self) {
+        assert!(self.started_controller(None).await, "nobody told it to die");
+    }
+
+    /// Starts a controller that dies at a commit of its start, or lives when its start has no so many; tells whether
+    /// it lives.
+    ///
+    /// # Panics
+    /// When it does not start for another reason.
+    pub async fn start_controller_dying_after(&mut self, commits: usize, death: Death) -> bool {
+        self.started_controller(Some((commits, death))).await
+    }
+
+    async fn started_controller(&mut self, death: Option<(usize, Death)>) -> bool {
         let store = MortalStore::over(Arc::clone(&self.contents), Arc::clone(&self.witness));
         let store = Arc::new(store);
         let mut settings = Settings {
@@ -182,10 +220,22 @@ impl Fleet {
         };
         settings.agents.heartbeat_seconds = self.settings.heartbeat.as_secs();
         let shared: Arc<dyn Store> = store.clone();
-        let started = Controller::with_store(&settings, Arc::new(self.clock.clone()), shared).await;
+        if let Some((commits, death)) = death {
+            store.die_after(commits, death);
+        }
+        let started = tokio::select! {
+            biased;
+            () = store.dead() => return false,
+            started = Controller::with_store(&settings, Arc::new(self.clock.clone()), shared) => started,
+        };
         let controller = started.expect("the controller starts over what is there");
-        self.connect_to(Some(controller.address()));
+        let lives = store.live_on();
+        self.connect_to(lives.then(|| controller.address()));
         self.life = Some(Life { controller, store });
+        if !lives {
+            self.kill_controller();
+        }
+        lives
     }
 
     /// As SIGKILL: nothing more is written, and every connection ends.

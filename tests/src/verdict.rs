@@ -109,6 +109,17 @@ impl Fleet {
         if u32::try_from(invocations.len()) != Ok(record.target_count) {
             wrongs.push(format!("{id} has {} invocations of {}", invocations.len(), record.target_count));
         }
+        let mut tally = Tally::default();
+        for (node, invocation) in &invocations {
+            tally.note(node, invocation, Revision::ZERO);
+        }
+        if record.outcome.as_ref().is_some_and(|outcome| outcome.counts != tally.counts()) {
+            wrongs.push(format!(
+                "{id} counts {:?}, its invocations are {:?}",
+                record.outcome,
+                tally.counts()
+            ));
+        }
         match explain::command(self.house(), id).await {
             Ok(why) if !why.code.is_empty() && !why.text.is_empty() && !why.facts.is_empty() => {}
             other => wrongs.push(format!("no reason for {id}: {other:?}")),

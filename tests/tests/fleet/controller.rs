@@ -25,12 +25,21 @@ async fn die_at_every_commit(
             }
             let command = carry_on(fleet, &token).await;
             fleet.wait_final_reconnecting(&command).await;
-            fleet.check().await;
             if lived {
                 assert!(commits > 3, "only {commits} commits in the life of a command");
                 break;
             }
         }
+        fleet.check().await;
+    }
+}
+
+/// Starts a dead controller, which dies again at every commit of its start in turn.
+async fn restart_dying_at_every_commit(fleet: &mut Fleet, death: Death) {
+    fleet.kill_controller();
+    let mut commits = 0;
+    while !fleet.start_controller_dying_after(commits, death).await {
+        commits += 1;
     }
 }
 
@@ -121,7 +130,7 @@ async fn a_deregistration_survives_a_death_at_any_of_its_commits() {
             fleet.kill_controller_after(commits, death);
             let lived = fleet.unless_killed(fleet.deregister(fleet.host(leaves))).await.is_some();
             if !lived {
-                fleet.restart_controller().await;
+                restart_dying_at_every_commit(&mut fleet, death).await;
             }
             let gone =
                 fleetwright_controller::nodes::operations::resolve(fleet.house(), &node).await.is_err();
@@ -147,6 +156,45 @@ async fn a_deregistration_survives_a_death_at_any_of_its_commits() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_large_command_is_written_whole_or_not_at_all() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    // More than one commit of invocations, and more than one of deliveries.
+    const ABSENT: u32 = 255;
+    let whole = format!("{ABSENT} Delivery Timed Out (NotDelivered), 1 Success (AllStepsDone)");
+    let mut fleet = Fleet::start(1).await;
+    fleet.add_absent_nodes(ABSENT).await;
+    for commits in 0.. {
+        let wish = Run::script("echo hello").max_concurrency("100%").delivery_timeout(HOUR);
+        let live = async {
+            let command = fleet.run(wish).await;
+            fleet.until_state(&command, fleet.host(0), State::Success).await;
+            fleet.advance(HOUR + Duration::from_secs(1));
+            fleet.wait_final(&command).await;
+        };
+        fleet.kill_controller_after(commits, Death::BeforeCommit);
+        let lived = fleet.unless_killed(live).await.is_some();
+        if !lived {
+            restart_dying_at_every_commit(&mut fleet, Death::AfterCommit).await;
+            fleet.until_connected().await;
+        }
+        if let Some((command, record)) = fleet.commands().await.into_iter().next() {
+            if record.outcome.is_none() {
+                fleet.until_state(&command, fleet.host(0), State::Success).await;
+                fleet.advance(HOUR + Duration::from_secs(1));
+            }
+            let ended = fleet.wait_final(&command).await;
+            let nothing = ended.starts_with("Cancelled: ") && fleet.runs(&command) == 0;
+            assert!(nothing || ended.ends_with(&whole), "{commits}: {ended}");
+        }
+        if lived {
+            assert!(commits > 5, "only {commits} commits in the life of a large command");
+            break;
+        }
+    }
+    fleet.check().await;
 }
 
 #[tokio::test]
