@@ -1,5 +1,6 @@
 //! `cargo xtask`: the workspace's tasks. CI runs what a developer runs.
 
+mod bench;
 mod run;
 mod windows;
 
@@ -32,6 +33,9 @@ enum Task {
     Lint,
     /// Type-check the agent for x86_64-pc-windows-gnu
     CheckWindows,
+    /// Measure the release programs on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test => test(),
         Task::Lint => lint(),
         Task::CheckWindows => windows::check(),
+        Task::Bench(bench) => bench::perform(bench),
     }
 }
 

@@ -1,0 +1,116 @@
+//! `cargo xtask bench`: the figures that say whether Fleetwright is light and fast, with the machine they were measured
+//! on.
+//!
+//! ```text
+//!   release programs ──► a controller, a simulator or an agent, each a process ──► /proc and their own words ──► figures
+//! ```
+//!
+//! Everything runs on this machine, over loopback, with TLS on and a store on the disk of the temporary folder. What is
+//! measured is the programs as they are delivered: this crate links none of them.
+
+mod agent;
+mod controller;
+mod figures;
+mod fleet;
+mod machine;
+mod process;
+mod run_lines;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+use crate::run;
+use figures::Figures;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// A controller with simulated agents: enrolment, memory and CPU at rest, a no-op to all, a cut of all links
+    #[command(after_long_help = "Example:\n  cargo xtask bench fleet --agents 1000,10000 --json fleet.json")]
+    Fleet(FleetArguments),
+    /// A controller and one real agent: memory, CPU and disk of the agent, and how long `fleetwright run` takes
+    #[command(after_long_help = "Example:\n  cargo xtask bench agent --json agent.json")]
+    Agent(AgentArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FleetArguments {
+    /// How many agents; several sizes are measured one after the other and compared
+    #[arg(long, value_name = "N[,N…]", value_delimiter = ',', default_value = "1000")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    agents: Vec<u32>,
+    /// For how long the fleet is left alone to see what it costs at rest
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    rest_seconds: u64,
+    /// How often the no-op is sent; latencies are those of the round with the median total
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Where to write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArguments {
+    /// For how long the agent is left alone to see what it costs at rest
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    rest_seconds: u64,
+    /// How often `fleetwright run` is timed
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    runs: u32,
+    /// Where to write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) fn perform(bench: Bench) -> Result<()> {
+    match bench {
+        Bench::Fleet(arguments) => fleet(&arguments),
+        Bench::Agent(arguments) => agent(&arguments),
+    }
+}
+
+fn fleet(arguments: &FleetArguments) -> Result<()> {
+    build(&["fleetwright-controller", "fleetwright-simulator"])?;
+    process::raise_file_limit();
+    let mut sizes = arguments.agents.clone();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let settings =
+        fleet::Settings { rest: Duration::from_secs(arguments.rest_seconds), rounds: arguments.rounds };
+    let mut measured = Vec::new();
+    for agents in sizes {
+        let figures = fleet::measure(agents, &settings).with_context(|| format!("{agents} agents"))?;
+        run::say(&figures.table());
+        measured.push((agents, figures));
+    }
+    let mut all = figures::of_sizes(measured);
+    machine::describe(&mut all);
+    finish(&all, arguments.json.as_deref())
+}
+
+fn agent(arguments: &AgentArguments) -> Result<()> {
+    build(&["fleetwright-controller", "fleetwright-agent"])?;
+    let mut figures = agent::measure(Duration::from_secs(arguments.rest_seconds), arguments.runs)?;
+    machine::describe(&mut figures);
+    finish(&figures, arguments.json.as_deref())
+}
+
+fn build(packages: &[&str]) -> Result<()> {
+    let packages = packages.iter().flat_map(|package| ["--package", *package]);
+    run::cargo(&["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())
+}
+
+fn finish(figures: &Figures, json: Option<&Path>) -> Result<()> {
+    run::say(&figures.table());
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&figures.to_json())?;
+        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+        run::say(&format!("written to {}", path.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! A controller as a process of its own, and its operator's command line.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::process::{Place, Process, folder};
+use crate::run;
+
+/// It, and its data, go away with this value.
+#[derive(Debug)]
+pub(crate) struct Controller {
+    pub(crate) process: Process,
+    pub(crate) address: String,
+    data: PathBuf,
+    _folder: TempDir,
+}
+
+/// What hosts need to join.
+#[derive(Debug)]
+pub(crate) struct Activation {
+    pub(crate) id: String,
+    /// A file, so that the code is in no list of processes.
+    pub(crate) code_file: PathBuf,
+    pub(crate) fingerprint: String,
+}
+
+impl Controller {
+    /// Starts one with default settings on a free port of 127.0.0.1, and waits until it is ready.
+    pub(crate) fn start() -> Result<Self> {
+        let folder = folder(Place::Disk)?;
+        let (data, config) = (folder.path().join("data"), folder.path().join("fleetwright.toml"));
+        fs::write(&config, format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n", data.display()))?;
+        let mut child = Command::new(run::release("fleetwright"))
+            .args(["serve", "--log-format", "json", "--config"])
+            .arg(&config)
+            .env("FLEETWRIGHT_LOG", "fleetwright=info,warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start the controller")?;
+        let stderr = child.stderr.take().context("the controller's log is a pipe")?;
+        let mut process = Process::new(child);
+        let mut log = BufReader::new(stderr).lines();
+        let Some(address) = log.by_ref().map_while(Result::ok).find_map(|line| ready_at(&line)) else {
+            bail!("the controller ended with {}", process.child().wait()?);
+        };
+        // The log is read to its end, or the controller would wait for room in the pipe.
+        std::thread::spawn(move || log.map_while(Result::ok).for_each(|line| run::say(&line)));
+        Ok(Self { process, address, data, _folder: folder })
+    }
+
+    /// The command line of the operator, without a verb.
+    pub(crate) fn operator(&self) -> Command {
+        let mut command = Command::new(run::release("fleetwright"));
+        command
+            .env("FLEETWRIGHT_ADDR", &self.address)
+            .env("FLEETWRIGHT_AUTHORITY", self.data.join("authority/authority.pem"))
+            .env("FLEETWRIGHT_CERTIFICATE", self.data.join("operator/admin.pem"))
+            .env("FLEETWRIGHT_KEY", self.data.join("operator/admin.key"))
+            .env_remove("FLEETWRIGHT_CONTEXT")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn activate(&self, hosts: u32) -> Result<Activation> {
+        let mut command = self.operator();
+        command.args(["activation", "create", "-o", "json", "--limit", &hosts.to_string()]);
+        let output = command.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            bail!("`fleetwright activation create` ended with {}", output.status);
+        }
+        let made: Value = serde_json::from_slice(&output.stdout)?;
+        let field =
+            |name: &str| made[name].as_str().map(str::to_owned).context("an activation lacks a field");
+        let code_file = self.data.with_file_name("code");
+        fs::write(&code_file, field("activation_code")?)?;
+        Ok(Activation {
+            id: field("activation_id")?,
+            code_file,
+            fingerprint: field("authority_fingerprint")?,
+        })
+    }
+
+    /// Everything that the controller keeps.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+/// The address in the log line that says that the controller is ready.
+fn ready_at(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let fields = &line["fields"];
+    (fields["message"] == "ready").then(|| fields["address"].as_str().map(str::to_owned))?
+}
