@@ -5,6 +5,11 @@
 //! failure shows what the processes logged.
 
 #![expect(clippy::unwrap_used, reason = "what a test builds on either works or fails the test")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "shown when a test fails, or when figures are asked for"
+)]
 
 #[path = "processes/programs.rs"]
 mod programs;

@@ -13,7 +13,11 @@ fn data_is_all_there_is_on_stdout() {
     site.wait_for_nodes(1);
     let report = site.runs(0, &[], "echo out; echo err >&2");
     let invocation = &report["invocations"][0];
-    assert_eq!((&invocation["stdout"], &invocation["stderr"]), (&"out\n".into(), &"err\n".into()), "{report}");
+    assert_eq!(
+        (&invocation["stdout"], &invocation["stderr"]),
+        (&"out\n".into(), &"err\n".into()),
+        "{report}"
+    );
     let command = report["command"]["command_id"].as_str().unwrap();
     let activation = site.activation(&[]);
 
@@ -54,9 +58,12 @@ fn typed(program: Program, words: &[&str]) -> Ended {
 
 /// The names under the heading `Commands:` of a help text.
 fn commands_of(help: &str) -> Vec<String> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let lines =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     // A description that goes on in a second line is indented further.
-    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().filter(|_| !line.starts_with("   ")));
+    let names = lines.filter_map(|line| {
+        line.strip_prefix("  ")?.split_whitespace().next().filter(|_| !line.starts_with("   "))
+    });
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
@@ -79,9 +86,12 @@ fn every_command_has_help() {
 
 #[test]
 fn every_shell_has_completions() {
-    for (shell, mark) in
-        [("bash", "complete "), ("zsh", "#compdef"), ("fish", "complete -c"), ("powershell", "Register-ArgumentCompleter")]
-    {
+    for (shell, mark) in [
+        ("bash", "complete "),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let script = typed(Program::Fleetwright, &["completions", shell]).expect_code(0);
         let text = script.text();
         assert!(text.contains(mark) && text.contains("activation") && script.stderr.is_empty(), "{shell}");

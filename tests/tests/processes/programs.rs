@@ -53,7 +53,9 @@ pub(crate) fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> R
     loop {
         match look() {
             Ok(answer) => return answer,
-            Err(seen) if Instant::now() > deadline => panic!("{what}: not within {within:?}; last seen: {seen}"),
+            Err(seen) if Instant::now() > deadline => {
+                panic!("{what}: not within {within:?}; last seen: {seen}")
+            }
             Err(_) => thread::park_timeout(LOOK_AGAIN),
         }
     }
@@ -179,8 +181,9 @@ impl Ended {
 
 /// Whether a process with this id runs; one that has ended and was not waited for does not.
 pub(crate) fn is_alive(id: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{id}/stat"))
-        .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X'])))
+    std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| {
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    })
 }
 
 /// A figure in KiB out of `/proc/ID/status`.

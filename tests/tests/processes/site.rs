@@ -18,13 +18,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Site {
     controller: Option<Running>,
     pub(crate) operator: Operator,
+    log_level: LogLevel,
     folder: TempDir,
+}
+
+/// How much controller and agents log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LogLevel {
+    Info,
+    Trace,
 }
 
 /// Somebody who has the operator's certificate of a site and types.
 #[derive(Debug, Clone)]
 pub(crate) struct Operator {
-    home: PathBuf,
+    pub(crate) home: PathBuf,
     pub(crate) address: SocketAddr,
     pub(crate) authority: PathBuf,
     pub(crate) certificate: PathBuf,
@@ -36,6 +44,7 @@ pub(crate) struct Host {
     pub(crate) node: String,
     state: PathBuf,
     home: PathBuf,
+    log_level: LogLevel,
     agent: Option<Running>,
 }
 
@@ -49,6 +58,10 @@ pub(crate) struct Activation {
 
 impl Site {
     pub(crate) fn start() -> Self {
+        Self::start_logging(LogLevel::Info)
+    }
+
+    pub(crate) fn start_logging(log_level: LogLevel) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let operator = Operator {
@@ -58,7 +71,7 @@ impl Site {
             certificate: data.join("operator/admin.pem"),
             key: data.join("operator/admin.key"),
         };
-        let mut site = Self { controller: None, operator, folder };
+        let mut site = Self { controller: None, operator, log_level, folder };
         let config = format!(
             "listen = \"{}\"\ndata_dir = \"{}\"\n[agents]\nheartbeat_seconds = 2\n",
             site.operator.address,
@@ -88,7 +101,7 @@ impl Site {
     /// At the same address as before. Returns when it serves.
     pub(crate) fn start_controller(&mut self) {
         let mut command = Program::Fleetwright.command(self.path());
-        command.arg("serve").arg("--config").arg(self.config());
+        command.arg("serve").arg("--config").arg(self.config()).env("FLEETWRIGHT_LOG", self.log_level.name());
         let log = self.path().join("controller.log");
         let before = ready_lines(&std::fs::read_to_string(&log).unwrap_or_default());
         let mut running = Running::spawn("controller", &mut command, &log);
@@ -134,7 +147,13 @@ impl Site {
         let activation = self.activation(&["--name", name]);
         let state = self.path().join(name);
         let enrolled = self.enrol(&activation, &state).expect_code(0);
-        Host { node: enrolled.text().trim().to_owned(), state, home: self.path().to_owned(), agent: None }
+        Host {
+            node: enrolled.text().trim().to_owned(),
+            state,
+            home: self.path().to_owned(),
+            log_level: self.log_level,
+            agent: None,
+        }
     }
 
     pub(crate) fn enrol(&self, activation: &Activation, state: &Path) -> Ended {
@@ -149,6 +168,15 @@ impl Site {
             let online = nodes.iter().filter(|node| node["ping_status"] == "Online").count();
             if online == count { Ok(()) } else { Err(listed.to_string()) }
         });
+    }
+}
+
+impl LogLevel {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Trace => "trace",
+        }
     }
 }
 
@@ -172,7 +200,7 @@ impl Operator {
 impl Host {
     pub(crate) fn start(&mut self) {
         let mut command = Program::Agent.command(&self.home);
-        command.arg("run").arg("--state-dir").arg(&self.state);
+        command.arg("run").arg("--state-dir").arg(&self.state).env("FLEETWRIGHT_LOG", self.log_level.name());
         self.agent = Some(Running::spawn(&self.node, &mut command, &self.state.with_extension("log")));
     }
 
