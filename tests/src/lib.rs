@@ -20,6 +20,7 @@ mod host;
 mod run;
 mod store;
 mod verdict;
+mod waits;
 mod wire;
 mod witness;
 

@@ -69,14 +69,14 @@ impl Witness {
         let mut seen = self.lock();
         for write in writes {
             match INVOCATION.decode_write(revision, write) {
-                Some(RowChange::Put(row)) => seen.invocation(row.key, &row.value),
+                Some(RowChange::Put(row)) => seen.invocation(&row.key, &row.value),
                 Some(RowChange::Unreadable(row)) => seen.wrongs.push(format!("unreadable: {row:?}")),
                 Some(RowChange::Deleted(_)) | None => {}
             }
             if let Some(RowChange::Put(row)) = COMMAND.decode_write(revision, write)
                 && let Some(outcome) = row.value.outcome
             {
-                seen.outcome(row.key, outcome.verdict);
+                seen.outcome(&row.key, &outcome.verdict);
             }
         }
     }
@@ -87,7 +87,7 @@ impl Witness {
 }
 
 impl Seen {
-    fn invocation(&mut self, key: (CommandId, NodeId), record: &InvocationRecord) {
+    fn invocation(&mut self, key: &(CommandId, NodeId), record: &InvocationRecord) {
         let now = Brief {
             state: record.state,
             reason: record.reason.clone(),
@@ -113,9 +113,9 @@ impl Seen {
         });
     }
 
-    fn outcome(&mut self, command: CommandId, verdict: Verdict) {
+    fn outcome(&mut self, command: &CommandId, verdict: &Verdict) {
         let before = self.outcomes.insert(command.clone(), verdict.clone());
-        if let Some(before) = before.filter(|before| *before != verdict) {
+        if let Some(before) = before.filter(|before| before != verdict) {
             self.wrongs.push(format!("the outcome of {command} changed: {before:?}, then {verdict:?}"));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! A run is told apart by its seed: `FLEETWRIGHT_SEED=… cargo nextest run …` asks for the same faults again.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fleetwright_controller::commands::state::State;
@@ -34,7 +35,7 @@ async fn whatever_happens_each_command_ends_once_and_runs_at_most_once() {
     heal(&mut fleet).await;
     end_all(&fleet).await;
     fleet.check().await;
-    println!("{} commands in {:?}", commands.len(), begun.elapsed());
+    println!("{} commands in {:?}: {:?}", commands.len(), begun.elapsed(), reasons(&fleet).await);
 }
 
 /// One thing that an operator, a network, a disk or a power supply does.
@@ -135,4 +136,15 @@ async fn end_all(fleet: &Fleet) {
             commands.iter().all(|(_, record)| record.outcome.is_some()).then_some(())
         })
         .await;
+}
+
+/// How often each reason ended an invocation: what a run has seen.
+async fn reasons(fleet: &Fleet) -> BTreeMap<String, u32> {
+    let mut seen = BTreeMap::new();
+    for (command, _) in fleet.commands().await {
+        for (_, record) in fleet.invocations(&command).await {
+            *seen.entry(record.reason.code()).or_default() += 1;
+        }
+    }
+    seen
 }
