@@ -130,7 +130,7 @@ async fn heal(fleet: &mut Fleet) {
 async fn end_all(fleet: &Fleet) {
     fleet
         .until("every command at its end", async || {
-            fleet.advance(Duration::from_secs(10));
+            fleet.advance(Duration::from_secs(3));
             fleet.help_to_connect();
             let commands = fleet.commands().await;
             commands.iter().all(|(_, record)| record.outcome.is_some()).then_some(())
