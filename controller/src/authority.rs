@@ -13,7 +13,7 @@ mod judge;
 use std::time::Duration;
 
 pub use files::{AuthorityError, OperatorFiles, keep_operator, open, operator_files};
-pub(crate) use files::private_folder;
+pub(crate) use files::new_private_folder;
 pub use issue::{Authority, IssueError, Issued};
 pub use judge::{CertificateRefusal, ClientVerifier, Identity, judge};
 

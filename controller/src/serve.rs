@@ -65,8 +65,10 @@ impl Controller {
     pub async fn start(settings: &Settings, clock: SharedClock) -> Result<Self, StartError> {
         let data_dir = settings.data_dir.clone();
         refuse_other_owner(&data_dir)?;
-        authority::private_folder(&data_dir)
-            .map_err(|source| StartError::Folder { path: data_dir.clone(), source })?;
+        for folder in ["", "store", "blobs"].map(|name| data_dir.join(name)) {
+            authority::new_private_folder(&folder)
+                .map_err(|source| StartError::Folder { path: folder, source })?;
+        }
         let cache_bytes = settings.store.cache_mib << 20;
         let store = SledStore::open(data_dir.join("store"), SledSettings { cache_bytes, ..SledSettings::default() })?;
         Self::with_store(settings, clock, Arc::new(store)).await
