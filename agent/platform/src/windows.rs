@@ -41,11 +41,11 @@ pub(crate) struct Windows {
 impl Platform for Windows {
     fn facts(&self, agent_version: &str) -> HostFacts {
         let build = System::kernel_version().unwrap_or_default();
+        let name = System::long_os_version().unwrap_or_default();
         let names = Names {
             platform_type: OS,
-            platform_name: System::long_os_version()
-                .map(|name| format!("Microsoft {name}"))
-                .unwrap_or_default(),
+            // Some releases have the maker in their name already.
+            platform_name: if name.starts_with("Windows") { format!("Microsoft {name}") } else { name },
             platform_version: if build.contains('.') { build } else { format!("10.0.{build}") },
         };
         facts::collect(names, agent_version)

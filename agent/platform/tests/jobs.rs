@@ -75,7 +75,7 @@ async fn kill_ends_the_whole_tree() {
 
 #[tokio::test]
 async fn a_leftover_is_killed_if_it_is_the_same() {
-    let mut spawned = released(&spec("echo ready&set /p x=<CON&ping -n 1000 127.0.0.1")).await;
+    let mut spawned = released(&spec("echo ready&ping -n 1000 127.0.0.1")).await;
     spawned.stdout.read_u8().await.unwrap();
     let identity = spawned.process.identity().clone();
     let another = ProcessIdentity { start_time: identity.start_time - 1, ..identity.clone() };
