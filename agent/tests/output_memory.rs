@@ -15,7 +15,6 @@ use fleetwright_proto::clock::{SharedClock, SystemClock};
 use fleetwright_proto::ids::CommandId;
 use tokio_util::sync::CancellationToken;
 
-const LINE: &[u8] = b"0123456789\n";
 const PIECE_BYTES: usize = 256 * 1024;
 const PRINTED: u64 = 100_000_000;
 const MAY_GROW_BYTES: u64 = 4 << 20;
@@ -51,7 +50,6 @@ fn context(folder: &std::path::Path) -> StepContext {
 /// Reads what is there and acknowledges it, as the link and the controller do. Tells how many bytes that were.
 fn send(spool: &Spool) -> u64 {
     let mut sent = 0;
-    let wanted = LINE.repeat(PIECE_BYTES / LINE.len() + 2);
     for unsent in spool.unsent() {
         let mut at = unsent.from;
         while at < unsent.to {

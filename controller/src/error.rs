@@ -89,7 +89,9 @@ impl From<BlobError> for Refusal {
 impl From<CommitError> for Refusal {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Conflict { .. } => Self::conflict("somebody else changed this at the same moment: try again"),
+            CommitError::Conflict { .. } => {
+                Self::conflict("somebody else changed this at the same moment: try again")
+            }
             CommitError::Store(error) => error.into(),
             other => Self::internal(format!("the commit was not possible: {}", chain(&other))),
         }

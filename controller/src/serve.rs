@@ -70,7 +70,8 @@ impl Controller {
                 .map_err(|source| StartError::Folder { path: folder, source })?;
         }
         let cache_bytes = settings.store.cache_mib << 20;
-        let store = SledStore::open(data_dir.join("store"), SledSettings { cache_bytes, ..SledSettings::default() })?;
+        let store =
+            SledStore::open(data_dir.join("store"), SledSettings { cache_bytes, ..SledSettings::default() })?;
         Self::with_store(settings, clock, Arc::new(store)).await
     }
 

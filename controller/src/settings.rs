@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn a_slip_is_told_with_its_line_and_what_would_be_right() {
         let error = read("listen = \"0.0.0.0:7443\"\nheartbeat = 3\n").unwrap_err();
-        assert!(error.contains("line 2") && error.contains("`heartbeat`") && error.contains("`agents`"), "{error}");
+        assert!(
+            error.contains("line 2") && error.contains("`heartbeat`") && error.contains("`agents`"),
+            "{error}"
+        );
         let error = read("[agents]\nheartbeat_seconds = 0\n").unwrap_err();
         assert!(error.contains("agents.heartbeat_seconds") && error.contains("1 to 3600"), "{error}");
         let error = read("listen = \"nowhere\"").unwrap_err();

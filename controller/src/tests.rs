@@ -26,7 +26,8 @@ pub(crate) fn test_house() -> TestHouse {
     let authority = authority::open(&folder.path().join("authority"), now).unwrap();
     let blobs = Blobs::open_folder(folder.path().join("blobs")).unwrap();
     let limits = Settings::default().limits();
-    let house = House::new(Arc::new(MemoryStore::default()), blobs, Arc::new(clock.clone()), authority, limits);
+    let house =
+        House::new(Arc::new(MemoryStore::default()), blobs, Arc::new(clock.clone()), authority, limits);
     TestHouse { house, clock, _folder: folder }
 }
 

@@ -73,7 +73,10 @@ impl Clock for SystemClock {
         Box::pin(tokio::time::sleep(self.now().until(moment)))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the clock; a duration is not hurt by a clock that jumps")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock; a duration is not hurt by a clock that jumps"
+    )]
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
     }

@@ -135,7 +135,14 @@ mod tests {
 
     #[test]
     fn a_text_of_another_form_is_refused_and_named() {
-        for text in ["", "mi-", "mi-0123456789abcdef", "mi-0123456789ABCDEF0", "i-0123456789abcdef0", "mi-../../etc/passwd"] {
+        for text in [
+            "",
+            "mi-",
+            "mi-0123456789abcdef",
+            "mi-0123456789ABCDEF0",
+            "i-0123456789abcdef0",
+            "mi-../../etc/passwd",
+        ] {
             let error = text.parse::<NodeId>().unwrap_err();
             assert_eq!(error.to_string(), format!("`{text}` is not a node id: mi- and 17 hex digits"));
         }

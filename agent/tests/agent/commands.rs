@@ -13,6 +13,9 @@ use serde_json::json;
 use crate::controller::Controller;
 use crate::host::{Host, cancel, eventually, run, run_document};
 
+/// What makes a document one that cannot be carried out.
+type Change = fn(&mut RunDocument);
+
 fn check(report: &Report, status: InvocationStatus, reason: ReasonCode) {
     assert_eq!((report.status(), report.reason()), (status, reason), "{report:#?}");
 }
@@ -33,7 +36,9 @@ async fn a_command_runs_once_and_its_output_arrives() {
     eventually("the agent knows that the controller has the report", || agent.open_commands() == 0).await;
 
     controller.deliver_again(seq, work);
-    let second = |seen: &crate::controller::Seen| seen.accepted.get(1).map(|accepted| accepted.outcome());
+    let second = |seen: &crate::controller::Seen| {
+        seen.accepted.get(1).map(fleetwright_proto::agent::Accepted::outcome)
+    };
     assert_eq!(controller.until("the second answer", second).await, Outcome::Duplicate);
     assert_eq!(host.runs(&command), 1);
 }
@@ -110,7 +115,9 @@ async fn a_cancelled_command_ends_with_a_report_wherever_it_is() {
     }
     // It comes after all: its end is known already.
     controller.deliver(run(&unknown, &[&["echo never"]]));
-    let last = |seen: &crate::controller::Seen| seen.accepted.get(5).map(|accepted| accepted.outcome());
+    let last = |seen: &crate::controller::Seen| {
+        seen.accepted.get(5).map(fleetwright_proto::agent::Accepted::outcome)
+    };
     assert_eq!(controller.until("the sixth answer", last).await, Outcome::Duplicate);
     assert_eq!(host.platform.runs().len(), 1, "{:?}", host.platform.runs());
     assert_eq!(host.platform.processes(), 0);
@@ -130,7 +137,7 @@ async fn what_cannot_be_run_ends_with_the_reason() {
             delivery::Work::Cancel(_) => unreachable!("a document is run"),
         }
     };
-    let cases: [(&str, fn(&mut RunDocument)); 4] = [
+    let cases: [(&str, Change); 4] = [
         ("cannot be used", |document| document.content = "{".into()),
         ("not UTF-8", |document| document.content = vec![0xff, 0xfe].into()),
         ("parameters", |document| document.parameters = "[]".into()),

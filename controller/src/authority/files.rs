@@ -102,11 +102,17 @@ fn load(certificate: &Path, key: &Path) -> Result<Authority, AuthorityError> {
     Authority::restore(der, key_pair).map_err(|_| AuthorityError::Damaged(certificate.to_owned()))
 }
 
-fn create(folder: &Path, certificate: &Path, key: &Path, now: Timestamp) -> Result<Authority, AuthorityError> {
+fn create(
+    folder: &Path,
+    certificate: &Path,
+    key: &Path,
+    now: Timestamp,
+) -> Result<Authority, AuthorityError> {
     let (authority, certificate_pem, key_pem) = Authority::generate(now).map_err(AuthorityError::Generate)?;
     private_folder(folder).map_err(|source| file_error(folder, source))?;
     write_private(key, key_pem.as_bytes()).map_err(|source| file_error(key, source))?;
-    write_private(certificate, certificate_pem.as_bytes()).map_err(|source| file_error(certificate, source))?;
+    write_private(certificate, certificate_pem.as_bytes())
+        .map_err(|source| file_error(certificate, source))?;
     Ok(authority)
 }
 

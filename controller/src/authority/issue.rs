@@ -7,8 +7,8 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use sha2::{Digest, Sha256};
@@ -52,7 +52,9 @@ pub struct Authority {
 
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authority").field("fingerprint", &super::fingerprint(&self.certificate)).finish_non_exhaustive()
+        f.debug_struct("Authority")
+            .field("fingerprint", &super::fingerprint(&self.certificate))
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +97,12 @@ impl Authority {
     }
 
     /// A certificate for a node. What the request asks for beyond its key is ignored: we say who it is.
-    pub fn issue_node(&self, node: &NodeId, request_der: &[u8], now: Timestamp) -> Result<Issued, IssueError> {
+    pub fn issue_node(
+        &self,
+        node: &NodeId,
+        request_der: &[u8],
+        now: Timestamp,
+    ) -> Result<Issued, IssueError> {
         let request = parse_request(request_der)?;
         let mut params = params_for(node.as_str(), now, NODE_CERTIFICATE_LIFETIME);
         params.subject_alt_names = vec![role_uri("node", node.as_str())?];
@@ -175,6 +182,8 @@ fn role_uri(role: &str, name: &str) -> Result<SanType, IssueError> {
 fn server_name(name: &str) -> Result<SanType, IssueError> {
     match name.parse() {
         Ok(address) => Ok(SanType::IpAddress(address)),
-        Err(_) => Ia5String::try_from(name).map(SanType::DnsName).map_err(|_| IssueError::Name(name.to_owned())),
+        Err(_) => {
+            Ia5String::try_from(name).map(SanType::DnsName).map_err(|_| IssueError::Name(name.to_owned()))
+        }
     }
 }

@@ -36,7 +36,9 @@ pub enum CertificateRefusal {
     Expired,
     #[error("your certificate is not valid yet: the clock here or where it was made is wrong")]
     NotYetValid,
-    #[error("your certificate was signed by another fleet's authority: this controller is not the one you enrolled with")]
+    #[error(
+        "your certificate was signed by another fleet's authority: this controller is not the one you enrolled with"
+    )]
     AnotherFleet,
     #[error("your certificate cannot be read: {0}")]
     Unreadable(String),

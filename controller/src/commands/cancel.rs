@@ -17,13 +17,22 @@ use crate::tables::{COMMAND, INVOCATION, MAILBOX, NODE, PRESENCE};
 
 /// Cancels a command, on all its nodes or on those named. Durable when this returns: the wish on every invocation
 /// that was open. Cancelling what has ended changes nothing.
-pub async fn cancel(house: &House, id: &CommandId, nodes: &[String], by: &str) -> Result<CommandRecord, Refusal> {
+pub async fn cancel(
+    house: &House,
+    id: &CommandId,
+    nodes: &[String],
+    by: &str,
+) -> Result<CommandRecord, Refusal> {
     let wish = CancelWish { by: by.to_owned(), at: house.clock.now() };
     let mut wanted = BTreeSet::new();
     for node in nodes {
         wanted.insert(resolve(house, node).await?.0);
     }
-    let record = if wanted.is_empty() { wish_whole(house, id, &wish).await? } else { super::operations::get(house, id).await? };
+    let record = if wanted.is_empty() {
+        wish_whole(house, id, &wish).await?
+    } else {
+        super::operations::get(house, id).await?
+    };
     for node in targets(house, id, &wanted).await? {
         cancel_one(house, (id.clone(), node), &wish).await?;
     }
@@ -95,5 +104,8 @@ async fn cancel_one(house: &House, key: InvocationKey, wish: &CancelWish) -> Res
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Refusal::unavailable(format!("{} on {} is being changed from several sides: try again", key.0, key.1)))
+    Err(Refusal::unavailable(format!(
+        "{} on {} is being changed from several sides: try again",
+        key.0, key.1
+    )))
 }

@@ -55,7 +55,10 @@ pub async fn command(house: &House, id: &CommandId) -> Result<Explanation, Refus
                 counts.open()
             ),
         ),
-        fact("max concurrency", limit(record.max_concurrency, record.max_concurrency.concurrency(record.target_count))),
+        fact(
+            "max concurrency",
+            limit(record.max_concurrency, record.max_concurrency.concurrency(record.target_count)),
+        ),
         fact("max errors", limit(record.max_errors, record.max_errors.errors(record.target_count))),
         fact("errors", counts.errors.to_string()),
     ];
@@ -76,8 +79,11 @@ fn open_text(record: &CommandRecord, counts: &super::tally::Counts) -> String {
         (counts.delayed, "waiting for their node"),
         (counts.cancelling, "being cancelled"),
     ];
-    let parts: Vec<_> =
-        waiting_for.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let parts: Vec<_> = waiting_for
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     if record.targets_written { parts.join(", ") } else { "its nodes are being written".to_owned() }
 }
 

@@ -49,7 +49,8 @@ fn parse(text: &str, default: Limit) -> Option<Limit> {
     }
     let digits = text.strip_suffix('%').unwrap_or(text);
     // `+5`, ` 5` and `007` are numbers to a machine and slips to a person.
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let plain =
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     let number: u32 = if plain && text.len() <= TEXT_MAX_CHARS { digits.parse().ok()? } else { return None };
     match (text.ends_with('%'), number) {
         (false, count) => Some(Limit::Count(count)),
@@ -119,9 +120,14 @@ mod tests {
             ("1%", 5, 1),
             ("100%", 7, 7),
         ] {
-            assert_eq!(parse_concurrency(text).unwrap().concurrency(targets), expected, "{text} of {targets}");
+            assert_eq!(
+                parse_concurrency(text).unwrap().concurrency(targets),
+                expected,
+                "{text} of {targets}"
+            );
         }
-        for (text, targets, expected) in [("", 9, 0), ("0", 9, 0), ("0%", 9, 0), ("3", 9, 3), ("10%", 50, 5)] {
+        for (text, targets, expected) in [("", 9, 0), ("0", 9, 0), ("0%", 9, 0), ("3", 9, 3), ("10%", 50, 5)]
+        {
             assert_eq!(parse_errors(text).unwrap().errors(targets), expected, "{text} of {targets}");
         }
     }

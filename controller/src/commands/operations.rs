@@ -41,7 +41,9 @@ pub async fn invocation(house: &House, id: &CommandId, node: &NodeId) -> Result<
     let key = (id.clone(), node.clone());
     let row = INVOCATION.get(&*house.store, &key).await?;
     row.map(|row| row.value).ok_or_else(|| {
-        Refusal::not_found(format!("command {id} was not sent to {node}: `command show {id}` lists its nodes"))
+        Refusal::not_found(format!(
+            "command {id} was not sent to {node}: `command show {id}` lists its nodes"
+        ))
     })
 }
 
@@ -75,7 +77,12 @@ pub struct Filter {
 pub type Commands = (Vec<(CommandId, CommandRecord)>, Option<TimeKey>);
 
 /// Commands, newest first.
-pub async fn list(house: &House, filter: &Filter, after: Option<TimeKey>, limit: usize) -> Result<Commands, Refusal> {
+pub async fn list(
+    house: &House,
+    filter: &Filter,
+    after: Option<TimeKey>,
+    limit: usize,
+) -> Result<Commands, Refusal> {
     let (mut found, mut after, mut looked_at) = (Vec::new(), after, 0);
     loop {
         let rows = limit.clamp(1, PAGE);
@@ -99,7 +106,12 @@ pub async fn list(house: &House, filter: &Filter, after: Option<TimeKey>, limit:
     }
 }
 
-async fn passes(house: &House, filter: &Filter, id: &CommandId, record: &CommandRecord) -> Result<bool, Refusal> {
+async fn passes(
+    house: &House,
+    filter: &Filter,
+    id: &CommandId,
+    record: &CommandRecord,
+) -> Result<bool, Refusal> {
     if let Some(node) = &filter.node
         && INVOCATION.get(&*house.store, &(id.clone(), node.clone())).await?.is_none()
     {

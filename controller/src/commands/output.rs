@@ -109,7 +109,12 @@ fn unknown_part(piece: &Piece, durable: u64) -> Option<Bytes> {
 }
 
 /// The bytes that a row stands for.
-pub async fn bytes_of(house: &House, stream: &StreamKey, offset: u64, row: &OutputRow) -> Result<Bytes, Refusal> {
+pub async fn bytes_of(
+    house: &House,
+    stream: &StreamKey,
+    offset: u64,
+    row: &OutputRow,
+) -> Result<Bytes, Refusal> {
     match row {
         OutputRow::Here(data) => Ok(data.clone()),
         OutputRow::Blob { bytes } => {

@@ -68,7 +68,11 @@ pub async fn keep_document(house: &House, command: &CommandId, text: Bytes) -> R
 }
 
 /// The bound parameters of a command, a JSON object.
-pub async fn parameters(house: &House, command: &CommandId, record: &CommandRecord) -> Result<Bytes, Refusal> {
+pub async fn parameters(
+    house: &House,
+    command: &CommandId,
+    record: &CommandRecord,
+) -> Result<Bytes, Refusal> {
     match &record.parameters {
         Text::Here(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
         Text::Blob { sha256 } => blob(house, &path(command, "parameters")?, sha256).await,
@@ -76,7 +80,11 @@ pub async fn parameters(house: &House, command: &CommandId, record: &CommandReco
 }
 
 /// The text of the document that a command runs.
-pub async fn document_text(house: &House, command: &CommandId, record: &CommandRecord) -> Result<Bytes, Refusal> {
+pub async fn document_text(
+    house: &House,
+    command: &CommandId,
+    record: &CommandRecord,
+) -> Result<Bytes, Refusal> {
     let used = &record.document;
     let library = fleetwright_documents::library::get(&used.name);
     match (used.source, library) {

@@ -397,5 +397,8 @@ async fn end_one(house: &House, key: InvocationKey) -> Result<(), Refusal> {
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Refusal::unavailable(format!("{} on {} is being changed from several sides: try again", key.0, key.1)))
+    Err(Refusal::unavailable(format!(
+        "{} on {} is being changed from several sides: try again",
+        key.0, key.1
+    )))
 }

@@ -192,7 +192,7 @@ pub enum OutputRow {
 impl OutputRow {
     /// How many bytes of the stream the row stands for.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         match self {
             Self::Here(data) => data.len() as u64,
             Self::Blob { bytes } => *bytes,
@@ -211,7 +211,9 @@ impl Codec for OutputRow {
     fn decode(bytes: &[u8]) -> Result<Decoded<Self>, RecordError> {
         let row = match bytes.split_first() {
             Some((0, data)) => Some(Self::Here(Bytes::copy_from_slice(data))),
-            Some((1, length)) => length.try_into().ok().map(|length| Self::Blob { bytes: u64::from_be_bytes(length) }),
+            Some((1, length)) => {
+                length.try_into().ok().map(|length| Self::Blob { bytes: u64::from_be_bytes(length) })
+            }
             _ => None,
         };
         let value = row.ok_or_else(|| RecordError::Other("not a piece of output".to_owned()))?;

@@ -72,7 +72,12 @@ async fn note_answer(
 }
 
 /// Notes a report, together with the output that rides on it, in one commit.
-pub async fn reported(house: &House, key: &InvocationKey, report: Report, pieces: &[Piece]) -> Result<(), Refusal> {
+pub async fn reported(
+    house: &House,
+    key: &InvocationKey,
+    report: Report,
+    pieces: &[Piece],
+) -> Result<(), Refusal> {
     for _ in 0..COMMIT_ATTEMPTS {
         let Some((row, command)) = find(house, key).await? else {
             return Ok(());

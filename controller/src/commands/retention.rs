@@ -81,7 +81,12 @@ async fn delete_commands(house: &House, oldest: Timestamp) -> Result<usize, Refu
 }
 
 /// The rows that lead to a command go last: killed in between, the next run finds the rest again.
-async fn delete(house: &House, id: &CommandId, mark: &TimeKey, record: Option<CommandRecord>) -> Result<(), Refusal> {
+async fn delete(
+    house: &House,
+    id: &CommandId,
+    mark: &TimeKey,
+    record: Option<CommandRecord>,
+) -> Result<(), Refusal> {
     house.blobs.delete_prefix(&payload::folder(id).parse()?).await?;
     delete_below(house, &OUTPUT, id.clone()).await?;
     delete_below(house, &OUTPUT_LENGTH, id.clone()).await?;

@@ -17,7 +17,9 @@ use fleetwright_store::Batch;
 use super::limits::{parse_concurrency, parse_errors};
 use super::payload;
 use super::reconcile::{abandon, presence_of};
-use super::records::{CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, TokenRecord};
+use super::records::{
+    CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, TokenRecord,
+};
 use super::state::{self, Reason};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
@@ -176,7 +178,10 @@ fn selectors(targets: Vec<(String, Vec<String>)>) -> Result<Vec<Selector>, Refus
         return Err(Refusal::invalid("no target: name nodes, a tag, a platform, or all"));
     }
     if targets.len() > TARGETS_MAX {
-        return Err(Refusal::invalid(format!("{} targets are too many: {TARGETS_MAX} at most", targets.len())));
+        return Err(Refusal::invalid(format!(
+            "{} targets are too many: {TARGETS_MAX} at most",
+            targets.len()
+        )));
     }
     targets.into_iter().map(|(key, values)| Selector::parse(&key, values)).collect()
 }
@@ -192,7 +197,8 @@ fn describe(targets: &[Selector]) -> String {
 fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refusal> {
     let (name, version, source, text) = match wanted {
         Wanted::Named { name, version } => {
-            let shipped = fleetwright_documents::library::get(&name).ok_or_else(|| unknown_document(&name))?;
+            let shipped =
+                fleetwright_documents::library::get(&name).ok_or_else(|| unknown_document(&name))?;
             let only = shipped.version.to_string();
             if !["", "$DEFAULT", "$LATEST", &only].contains(&version.as_str()) {
                 return Err(Refusal::not_found(format!(
@@ -207,7 +213,9 @@ fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refu
     };
     let checked = fleetwright_documents::parse(&text).map_err(|problems| bad_document(&name, &problems))?;
     if checked.document.kind() != fleetwright_documents::Kind::Command {
-        return Err(Refusal::invalid(format!("{name} is not a Command document: Run Command runs only those")));
+        return Err(Refusal::invalid(format!(
+            "{name} is not a Command document: Run Command runs only those"
+        )));
     }
     let sha256 = payload::digest(&text);
     Ok((DocumentUsed { name, version, sha256, source }, text, checked.document))
@@ -216,7 +224,11 @@ fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refu
 fn unknown_document(name: &str) -> Refusal {
     let shown: String = name.chars().take(128).collect();
     let known: Vec<_> = fleetwright_documents::library::all().iter().map(|document| document.name).collect();
-    Refusal::not_found(format!("there is no document `{}`: there are {}", shown.escape_debug(), known.join(", ")))
+    Refusal::not_found(format!(
+        "there is no document `{}`: there are {}",
+        shown.escape_debug(),
+        known.join(", ")
+    ))
 }
 
 fn bad_document(name: &str, problems: &Diagnostics) -> Refusal {
@@ -224,7 +236,11 @@ fn bad_document(name: &str, problems: &Diagnostics) -> Refusal {
     Refusal::invalid(format!("the document{named} has errors:\n{problems}"))
 }
 
-fn bind(name: &str, document: &Document, arguments: &BTreeMap<String, Vec<String>>) -> Result<Bound, Refusal> {
+fn bind(
+    name: &str,
+    document: &Document,
+    arguments: &BTreeMap<String, Vec<String>>,
+) -> Result<Bound, Refusal> {
     document.bind(arguments).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Refusal::invalid(format!("the parameters do not fit {name}: {}", lines.join("; ")))
@@ -250,7 +266,9 @@ async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<Comman
     let Checked { mut record, document, mut nodes } = checked;
     let platforms: Vec<_> = document.platforms().collect();
     let mut first_wave = match nodes.len() <= WRITE_NODES {
-        true => usize::try_from(record.max_concurrency.concurrency(record.target_count)).unwrap_or(usize::MAX),
+        true => {
+            usize::try_from(record.max_concurrency.concurrency(record.target_count)).unwrap_or(usize::MAX)
+        }
         false => 0,
     };
     // Connected nodes first, as in every later wave: a node that is away takes no turn from one that is here.

@@ -42,39 +42,75 @@ pub enum Reason {
     /// Sent; the node has not accepted it yet.
     InMailbox {},
     /// Sent while the node is away.
-    NodeAway { last_seen: Option<Timestamp> },
+    NodeAway {
+        last_seen: Option<Timestamp>,
+    },
     /// The node cannot take it now; it is offered again.
-    RefusedByNode { detail: String },
+    RefusedByNode {
+        detail: String,
+    },
     /// The node has it in its journal.
     AcceptedByNode {},
     /// All workers of the node are busy.
     QueuedOnNode {},
-    RunningStep { step: String },
-    Rebooting { step: String },
+    RunningStep {
+        step: String,
+    },
+    Rebooting {
+        step: String,
+    },
     /// The node was told to stop and has not answered yet.
-    CancelRequested { by: String },
+    CancelRequested {
+        by: String,
+    },
     AllStepsDone {},
-    StepFailed { step: String, detail: String },
-    StepTimedOut { step: String, detail: String },
+    StepFailed {
+        step: String,
+        detail: String,
+    },
+    StepTimedOut {
+        step: String,
+        detail: String,
+    },
     /// The agent or the host went down in the middle of the step; it was not run again.
-    Interrupted { step: String, detail: String },
-    DocumentRefused { detail: String },
+    Interrupted {
+        step: String,
+        detail: String,
+    },
+    DocumentRefused {
+        detail: String,
+    },
     /// The node had no free worker before the start deadline.
     NotStartedInTime {},
-    NotDelivered { deadline: Timestamp, last_seen: Option<Timestamp> },
+    NotDelivered {
+        deadline: Timestamp,
+        last_seen: Option<Timestamp>,
+    },
     /// It may have been delivered, and nothing was heard of it.
-    NoAnswer { deadline: Timestamp, last_seen: Option<Timestamp> },
-    CancelledBeforeDelivery { by: String },
-    CancelledOnNode { by: String },
+    NoAnswer {
+        deadline: Timestamp,
+        last_seen: Option<Timestamp>,
+    },
+    CancelledBeforeDelivery {
+        by: String,
+    },
+    CancelledOnNode {
+        by: String,
+    },
     /// More nodes failed than the command bears; this one was never sent.
-    ErrorThreshold { errors: u32, limit: u32 },
+    ErrorThreshold {
+        errors: u32,
+        limit: u32,
+    },
     /// The node accepted it and does not know it any more: its journal was lost.
     LostOnNode {},
     NodeDeregistered {},
     /// The controller stopped while the command was being written; nothing was sent.
     SendInterrupted {},
     /// No step of the document can run on this platform.
-    UnsupportedPlatform { platform: String },
+    UnsupportedPlatform {
+        platform: String,
+    },
 }
 
 /// What the agent says of an invocation, free of the wire.
@@ -160,7 +196,12 @@ pub fn refused(mut record: InvocationRecord, detail: String) -> Option<Invocatio
 
 /// The node reports.
 #[must_use]
-pub fn reported(mut record: InvocationRecord, report: Report, command: &CommandRecord, now: Timestamp) -> Reported {
+pub fn reported(
+    mut record: InvocationRecord,
+    report: Report,
+    command: &CommandRecord,
+    now: Timestamp,
+) -> Reported {
     if record.state.is_final() {
         return late(record, &report, now);
     }
@@ -170,7 +211,8 @@ pub fn reported(mut record: InvocationRecord, report: Report, command: &CommandR
     record.report_seq = report.seq;
     record.steps = report.steps;
     if record.started.is_none() {
-        record.started = record.steps.iter().map(|step| step.started_ms).find(|&ms| ms > 0).map(Timestamp::from_millis);
+        record.started =
+            record.steps.iter().map(|step| step.started_ms).find(|&ms| ms > 0).map(Timestamp::from_millis);
     }
     record.deadline = command.answer_by();
     if report.state.is_final() {
@@ -205,7 +247,12 @@ pub enum Cancelled {
 
 /// Somebody wants it cancelled. `may_have_received` says whether the node may have got it from its mailbox.
 #[must_use]
-pub fn cancelled(mut record: InvocationRecord, wish: CancelWish, may_have_received: bool, now: Timestamp) -> Cancelled {
+pub fn cancelled(
+    mut record: InvocationRecord,
+    wish: CancelWish,
+    may_have_received: bool,
+    now: Timestamp,
+) -> Cancelled {
     if record.state.is_final() || record.cancel.is_some() {
         return Cancelled::Nothing;
     }
@@ -217,7 +264,12 @@ pub fn cancelled(mut record: InvocationRecord, wish: CancelWish, may_have_receiv
         _ => false,
     };
     if never_left {
-        return Cancelled::AtOnce(finished(record, State::Cancelled, Reason::CancelledBeforeDelivery { by }, now));
+        return Cancelled::AtOnce(finished(
+            record,
+            State::Cancelled,
+            Reason::CancelledBeforeDelivery { by },
+            now,
+        ));
     }
     (record.state, record.reason) = (State::Cancelling, Reason::CancelRequested { by });
     Cancelled::TellNode(record)
@@ -353,18 +405,28 @@ impl Reason {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::WaitingForTurn {} => "as many nodes as max concurrency allows are at work; its turn has not come".into(),
+            Self::WaitingForTurn {} => {
+                "as many nodes as max concurrency allows are at work; its turn has not come".into()
+            }
             Self::InMailbox {} => "sent; the node has not accepted it yet".into(),
-            Self::NodeAway { last_seen } => format!("the node is not connected ({}); it gets it when it is", seen(*last_seen)),
-            Self::RefusedByNode { detail } => format!("the node cannot take it now: {detail}; it is offered again"),
+            Self::NodeAway { last_seen } => {
+                format!("the node is not connected ({}); it gets it when it is", seen(*last_seen))
+            }
+            Self::RefusedByNode { detail } => {
+                format!("the node cannot take it now: {detail}; it is offered again")
+            }
             Self::AcceptedByNode {} => "the node has it in its journal".into(),
             Self::QueuedOnNode {} => "the node has it and waits for a free worker".into(),
             Self::RunningStep { step } => format!("step {step} is running"),
             Self::Rebooting { step } => format!("step {step} asked for a reboot; the node comes back to it"),
-            Self::CancelRequested { by } => format!("{by} cancelled it; the node was told and has not answered yet"),
+            Self::CancelRequested { by } => {
+                format!("{by} cancelled it; the node was told and has not answered yet")
+            }
             Self::AllStepsDone {} => "every step succeeded or was skipped".into(),
             Self::StepFailed { step, detail } => format!("step {step} failed: {detail}"),
-            Self::StepTimedOut { step, detail } => format!("step {step} ran longer than its time-out: {detail}"),
+            Self::StepTimedOut { step, detail } => {
+                format!("step {step} ran longer than its time-out: {detail}")
+            }
             Self::Interrupted { step, detail } => {
                 format!("step {step} was interrupted and not run again: {detail}")
             }
@@ -382,16 +444,23 @@ impl Reason {
             Self::ErrorThreshold { errors, limit } => {
                 format!("never sent: {errors} nodes had failed and max errors is {limit}")
             }
-            Self::LostOnNode {} => "the node accepted it and does not know it any more: its journal was lost".into(),
+            Self::LostOnNode {} => {
+                "the node accepted it and does not know it any more: its journal was lost".into()
+            }
             Self::NodeDeregistered {} => "the node was deregistered".into(),
-            Self::SendInterrupted {} => "the controller stopped while the command was written; nothing was sent".into(),
+            Self::SendInterrupted {} => {
+                "the controller stopped while the command was written; nothing was sent".into()
+            }
             Self::UnsupportedPlatform { platform } => format!("no step of the document runs on {platform}"),
         }
     }
 }
 
 fn seen(last_seen: Option<Timestamp>) -> String {
-    last_seen.map_or_else(|| "never seen".to_owned(), |moment| format!("last seen {}", crate::records::rfc3339(moment)))
+    last_seen.map_or_else(
+        || "never seen".to_owned(),
+        |moment| format!("last seen {}", crate::records::rfc3339(moment)),
+    )
 }
 
 #[cfg(test)]

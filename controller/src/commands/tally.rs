@@ -71,12 +71,24 @@ impl Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     Success {},
-    Failed { errors: u32, limit: u32 },
-    ExecutionTimedOut { errors: u32, limit: u32 },
-    DeliveryTimedOut { nodes: u32 },
+    Failed {
+        errors: u32,
+        limit: u32,
+    },
+    ExecutionTimedOut {
+        errors: u32,
+        limit: u32,
+    },
+    DeliveryTimedOut {
+        nodes: u32,
+    },
     /// Tried everywhere, not successful everywhere, with fewer errors than the limit.
-    Incomplete { unsuccessful: u32 },
-    Cancelled { by: String },
+    Incomplete {
+        unsuccessful: u32,
+    },
+    Cancelled {
+        by: String,
+    },
     /// The controller stopped while the command was written; nothing was sent.
     SendInterrupted {},
 }
@@ -204,7 +216,8 @@ impl Tally {
     }
 
     fn by_presence(&self, most: usize, connected: impl Fn(&NodeId) -> bool) -> Vec<NodeId> {
-        let mut chosen: Vec<_> = self.waiting.iter().filter(|node| connected(node)).take(most).cloned().collect();
+        let mut chosen: Vec<_> =
+            self.waiting.iter().filter(|node| connected(node)).take(most).cloned().collect();
         let away = self.waiting.iter().filter(|node| !connected(node)).take(most - chosen.len());
         chosen.extend(away.cloned());
         chosen
@@ -291,7 +304,9 @@ impl Verdict {
                 format!("{unsuccessful} did not succeed, which is within max errors")
             }
             Self::Cancelled { by } => format!("{by} cancelled it"),
-            Self::SendInterrupted {} => "the controller stopped while it was written; nothing was sent".into(),
+            Self::SendInterrupted {} => {
+                "the controller stopped while it was written; nothing was sent".into()
+            }
         }
     }
 }

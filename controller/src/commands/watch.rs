@@ -198,7 +198,7 @@ impl Follower {
         if offset < *sent {
             return Ok(());
         }
-        *sent = offset + row.len();
+        *sent = offset + row.bytes();
         let data = bytes_of(&self.house, &stream, offset, row).await?;
         self.queue.push_back(Event::Output { stream, offset, data });
         Ok(())

@@ -88,7 +88,10 @@ mod tests {
             .iter()
             .flat_map(|file| {
                 file.service.iter().flat_map(|service| {
-                    service.method.iter().map(|rpc| format!("/{}.{}/{}", file.package(), service.name(), rpc.name()))
+                    service
+                        .method
+                        .iter()
+                        .map(|rpc| format!("/{}.{}/{}", file.package(), service.name(), rpc.name()))
                 })
             })
             .collect();

@@ -9,12 +9,12 @@ mod page;
 
 use std::sync::Arc;
 
+use fleetwright_proto::MESSAGE_MAX_BYTES;
 use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
-use fleetwright_proto::MESSAGE_MAX_BYTES;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
@@ -24,9 +24,10 @@ use crate::house::House;
 /// Every service of this door.
 #[must_use]
 pub fn routes(house: &Arc<House>) -> Routes {
-    let agent = AgentServer::new(agent::AgentDoor::new(house.clone())).max_decoding_message_size(MESSAGE_MAX_BYTES);
-    let commands =
-        CommandsServer::new(commands::CommandsDoor::new(house.clone())).max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let agent =
+        AgentServer::new(agent::AgentDoor::new(house.clone())).max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let commands = CommandsServer::new(commands::CommandsDoor::new(house.clone()))
+        .max_decoding_message_size(MESSAGE_MAX_BYTES);
     Routes::new(agent)
         .add_service(commands)
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))

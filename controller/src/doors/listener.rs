@@ -57,7 +57,9 @@ fn listen_advice(error: &std::io::Error) -> String {
             "another program uses this port: stop it, or set `listen` to another one".to_owned()
         }
         std::io::ErrorKind::AddrNotAvailable => "this host does not have that address".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "this user may not use that port: take one from 1024".to_owned(),
+        std::io::ErrorKind::PermissionDenied => {
+            "this user may not use that port: take one from 1024".to_owned()
+        }
         _ => error.to_string(),
     }
 }
@@ -159,7 +161,11 @@ fn tls_config(certificate: Arc<ServerCertificate>) -> Result<rustls::ServerConfi
     Ok(config)
 }
 
-fn certificate(authority: &Authority, names: &[String], now: Timestamp) -> Result<Arc<CertifiedKey>, ListenError> {
+fn certificate(
+    authority: &Authority,
+    names: &[String],
+    now: Timestamp,
+) -> Result<Arc<CertifiedKey>, ListenError> {
     let (issued, key) = authority.issue_server(names, now)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
     let key = rustls::crypto::ring::sign::any_supported_type(&key)?;
@@ -203,7 +209,8 @@ impl Connection {
         let peer = peer(&stream, &roots, house.clock.now());
         drop((roots, house));
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
+        let service =
+            service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
         let io = TokioIo::new(stream);
         let result = if http2 {
             let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
@@ -223,7 +230,10 @@ impl Connection {
                 }
             }
         } else {
-            hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).await
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(io, service)
+                .await
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended");
@@ -255,7 +265,11 @@ fn peer(stream: &TlsStream<TcpStream>, roots: &Arc<RootCertStore>, now: Timestam
     }
 }
 
-async fn answer(routes: Routes, peer: Peer, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    routes: Routes,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     if let Err(refusal) = authorise(request.uri().path(), &peer) {
         return Ok(super::grpc::status(&refusal).into_http());
     }

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::records::{ActivationRecord, Tags};
 use super::targets;
-use crate::house::House;
 use crate::error::Refusal;
+use crate::house::House;
 use crate::tables::ACTIVATION;
 
 /// Most hosts that may join with one activation.
@@ -141,7 +141,9 @@ fn check(wish: &NewActivation) -> Result<(), Refusal> {
     if wish.expiry == Expiry::After(Duration::ZERO) {
         return Err(Refusal::invalid("an activation that expires at once admits nobody: give it some time"));
     }
-    for (what, text) in [("description", Some(&wish.description)), ("default name", wish.default_name.as_ref())] {
+    for (what, text) in
+        [("description", Some(&wish.description)), ("default name", wish.default_name.as_ref())]
+    {
         if text.is_some_and(|text| text.chars().count() > TEXT_MAX_CHARS) {
             return Err(Refusal::invalid(format!("the {what} is longer than {TEXT_MAX_CHARS} characters")));
         }

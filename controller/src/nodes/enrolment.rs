@@ -55,7 +55,9 @@ pub async fn renew(house: &House, node: &NodeId, request: &[u8]) -> Result<Certi
     for _ in 0..COMMIT_ATTEMPTS {
         let mut row = NODE.get(&*house.store, node).await?.ok_or_else(|| not_a_member(node))?;
         if row.value.key_fingerprint != key {
-            return Err(Refusal::denied(format!("the request to renew is for another key than that of {node}")));
+            return Err(Refusal::denied(format!(
+                "the request to renew is for another key than that of {node}"
+            )));
         }
         let issued = house.authority.issue_node(node, request, house.clock.now()).map_err(bad_request)?;
         row.value.certificate_expires = issued.expires;
@@ -93,10 +95,7 @@ async fn admit(house: &House, wish: &Enrolment, key: &str) -> Result<Enrolled, A
         ACTIVATION.get(&*house.store, &wish.activation).await?.ok_or_else(wrong_activation)?;
     admits(&wish.activation, &activation.value, &wish.code, now)?;
     let node = NodeId::random();
-    let issued = house
-        .authority
-        .issue_node(&node, &wish.certificate_request, now)
-        .map_err(bad_request)?;
+    let issued = house.authority.issue_node(&node, &wish.certificate_request, now).map_err(bad_request)?;
     let record = NodeRecord {
         given_name: activation.value.default_name.clone(),
         activation: wish.activation.clone(),
@@ -131,6 +130,7 @@ async fn answer_again(house: &House, wish: &Enrolment, node: &NodeId) -> Result<
     Ok(Enrolled { node: node.clone(), certificate })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
 fn bad_request(error: IssueError) -> Refusal {
     match error {
         IssueError::Request(_) | IssueError::Name(_) => Refusal::invalid(error.to_string()),

@@ -37,10 +37,9 @@ pub async fn put(house: &House, node: &NodeId, told: agent::Inventory) -> Result
     let mut batch = Batch::new();
     INVENTORY.put(&mut batch, &key, &record)?;
     match house.store.commit(batch).await {
-        Err(fleetwright_store::CommitError::TooLarge { .. }) => Err(Refusal::exhausted(format!(
-            "the items of {} do not fit {VALUE_MAX_BYTES} bytes",
-            key.1
-        ))),
+        Err(fleetwright_store::CommitError::TooLarge { .. }) => {
+            Err(Refusal::exhausted(format!("the items of {} do not fit {VALUE_MAX_BYTES} bytes", key.1)))
+        }
         other => other.map(drop).map_err(Refusal::from),
     }
 }
@@ -48,7 +47,7 @@ pub async fn put(house: &House, node: &NodeId, told: agent::Inventory) -> Result
 fn is_type_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     text.chars().count() <= TYPE_NAME_MAX_CHARS
-        && text
-            .split_once(':')
-            .is_some_and(|(space, name)| matches!(space, "AWS" | "Custom") && !name.is_empty() && name.chars().all(plain))
+        && text.split_once(':').is_some_and(|(space, name)| {
+            matches!(space, "AWS" | "Custom") && !name.is_empty() && name.chars().all(plain)
+        })
 }

@@ -121,7 +121,12 @@ async fn with_presence(house: &House, id: NodeId, record: NodeRecord) -> Result<
 }
 
 /// Sets and removes tags, in one commit.
-pub async fn change_tags(house: &House, wanted: &str, set: Tags, remove: &[String]) -> Result<NodeView, Refusal> {
+pub async fn change_tags(
+    house: &House,
+    wanted: &str,
+    set: Tags,
+    remove: &[String],
+) -> Result<NodeView, Refusal> {
     if let Some(both) = remove.iter().find(|key| set.contains_key(*key)) {
         return Err(Refusal::invalid(format!("tag `{both}` is to be set and removed at once: name it once")));
     }
@@ -182,7 +187,8 @@ pub async fn wait(
     loop {
         let mut lines = house.lines.watch();
         let nodes = matching(house, selectors).await?;
-        let (here, missing): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|(id, _)| house.lines.is_open(id));
+        let (here, missing): (Vec<_>, Vec<_>) =
+            nodes.into_iter().partition(|(id, _)| house.lines.is_open(id));
         let enough = if count == 0 { missing.is_empty() && !here.is_empty() } else { here.len() >= count };
         if enough {
             let mut views = Vec::with_capacity(here.len());
@@ -199,7 +205,8 @@ pub async fn wait(
 }
 
 fn still_missing(here: usize, count: usize, missing: &[(NodeId, NodeRecord)]) -> Refusal {
-    let names: Vec<_> = missing.iter().take(5).map(|(id, record)| format!("{id} ({})", record.name())).collect();
+    let names: Vec<_> =
+        missing.iter().take(5).map(|(id, record)| format!("{id} ({})", record.name())).collect();
     let wanted = if count == 0 { here + missing.len() } else { count };
     let rest = match names.len() {
         0 => "no other node matches".to_owned(),
@@ -209,9 +216,14 @@ fn still_missing(here: usize, count: usize, missing: &[(NodeId, NodeRecord)]) ->
 }
 
 /// Checks that a caller with this key is the node that its certificate names.
-pub async fn member(house: &House, id: &NodeId, key_fingerprint: &str) -> Result<Row<NodeId, NodeRecord>, Refusal> {
+pub async fn member(
+    house: &House,
+    id: &NodeId,
+    key_fingerprint: &str,
+) -> Result<Row<NodeId, NodeRecord>, Refusal> {
     let row = NODE.get(&*house.store, id).await?;
-    row.filter(|row| row.value.key_fingerprint == key_fingerprint).ok_or_else(|| super::enrolment::not_a_member(id))
+    row.filter(|row| row.value.key_fingerprint == key_fingerprint)
+        .ok_or_else(|| super::enrolment::not_a_member(id))
 }
 
 /// How many nodes the fleet has.

@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn what_is_no_target_is_refused_with_what_would_be_right() {
-        for (key, values) in [("tag:", vec!["x"]), ("instance", vec!["x"]), ("tag:a", vec![]), ("tag-key", vec![""])] {
+        for (key, values) in
+            [("tag:", vec!["x"]), ("instance", vec!["x"]), ("tag:a", vec![]), ("tag-key", vec![""])]
+        {
             let error = Selector::parse(key, values.into_iter().map(str::to_owned).collect()).unwrap_err();
             assert_eq!(error.kind, Kind::Invalid, "{key}");
             assert!(error.message.contains(key), "{error}");

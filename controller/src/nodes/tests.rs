@@ -103,7 +103,8 @@ async fn many_hosts_at_once_never_exceed_the_limit() {
             enrolment::enrol(&house, wish(&activation, &key)).await.is_ok()
         })
     });
-    let joined = futures::future::join_all(joins).await.into_iter().filter(|joined| *joined.as_ref().unwrap()).count();
+    let joined =
+        futures::future::join_all(joins).await.into_iter().filter(|joined| *joined.as_ref().unwrap()).count();
     assert_eq!(joined, 5);
     assert_eq!(operations::count(&house).await.unwrap(), 5);
 }

@@ -25,6 +25,11 @@ use clap::{Args, Subcommand};
 use crate::run;
 use figures::Figures;
 
+/// What `cargo xtask dev` builds as well. The simulator is built by itself: in one build with it the programs would get
+/// what only the simulator asks for of their dependencies.
+const PROGRAMS: &[&str] = &["fleetwright-controller", "fleetwright-agent"];
+const SIMULATOR: &[&str] = &["fleetwright-simulator"];
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// A controller with simulated agents: enrolment, memory and CPU at rest, a no-op to all, a cut of all links
@@ -51,6 +56,8 @@ pub(crate) struct FleetArguments {
     /// Where to write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +72,25 @@ pub(crate) struct AgentArguments {
     /// Where to write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+#[derive(Debug, Args)]
+struct Programs {
+    /// Measure the release programs that are there, and do not build them anew
+    #[arg(long)]
+    no_build: bool,
+}
+
+impl Programs {
+    fn make_ready(&self, builds: &[&[&str]]) -> Result<()> {
+        for packages in builds.iter().filter(|_| !self.no_build) {
+            let packages = packages.iter().flat_map(|package| ["--package", *package]);
+            run::cargo(&["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn perform(bench: Bench) -> Result<()> {
@@ -75,7 +101,7 @@ pub(crate) fn perform(bench: Bench) -> Result<()> {
 }
 
 fn fleet(arguments: &FleetArguments) -> Result<()> {
-    build(&["fleetwright-controller", "fleetwright-simulator"])?;
+    arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
     process::raise_file_limit();
     let mut sizes = arguments.agents.clone();
     sizes.sort_unstable();
@@ -94,15 +120,10 @@ fn fleet(arguments: &FleetArguments) -> Result<()> {
 }
 
 fn agent(arguments: &AgentArguments) -> Result<()> {
-    build(&["fleetwright-controller", "fleetwright-agent"])?;
+    arguments.programs.make_ready(&[PROGRAMS])?;
     let mut figures = agent::measure(Duration::from_secs(arguments.rest_seconds), arguments.runs)?;
     machine::describe(&mut figures);
     finish(&figures, arguments.json.as_deref())
-}
-
-fn build(packages: &[&str]) -> Result<()> {
-    let packages = packages.iter().flat_map(|package| ["--package", *package]);
-    run::cargo(&["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())
 }
 
 fn finish(figures: &Figures, json: Option<&Path>) -> Result<()> {

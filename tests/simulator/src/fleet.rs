@@ -185,7 +185,7 @@ impl Fleet {
             started??;
             moments.push(begun.elapsed());
         }
-        Ok(Connected::of(moments, self.members.len()))
+        Ok(Connected::of(&moments, self.members.len()))
     }
 
     /// Cuts all links at once and waits until the agents, which come back by themselves, are back.
@@ -200,7 +200,7 @@ impl Fleet {
                 moments.push(begun.elapsed());
             }
         }
-        Connected::of(moments, self.members.len())
+        Connected::of(&moments, self.members.len())
     }
 
     /// The first `agents` hosts read slowly from now on, the others as fast as they can.
@@ -234,7 +234,7 @@ impl Fleet {
 
 impl Connected {
     /// `moments` in the order in which they came.
-    fn of(moments: Vec<Duration>, wanted: usize) -> Self {
+    fn of(moments: &[Duration], wanted: usize) -> Self {
         let seconds = |at: usize| moments.get(at).map_or(0.0, Duration::as_secs_f64);
         let last = moments.len().saturating_sub(1);
         Self {
@@ -261,11 +261,11 @@ mod tests {
     #[test]
     fn the_times_of_a_herd_are_those_of_its_last_and_of_99_in_100() {
         let moments: Vec<_> = (1..=200).map(Duration::from_secs).collect();
-        let herd = Connected::of(moments, 203);
+        let herd = Connected::of(&moments, 203);
         assert_eq!((herd.agents, herd.missing), (200, 3));
         assert_eq!((herd.seconds, herd.p99_seconds), (200.0, 198.0));
         assert_eq!(
-            Connected::of(Vec::new(), 2),
+            Connected::of(&[], 2),
             Connected { agents: 0, missing: 2, seconds: 0.0, p99_seconds: 0.0 }
         );
     }

@@ -1,5 +1,7 @@
 //! Twenty simulated agents against a real controller: the fleet as a library, and the program as people use it.
 
+#![expect(clippy::unwrap_used, reason = "what a test builds on either works or fails the test")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -41,7 +41,9 @@ const FIRST_COMMAND: &str = "uname -a && uptime";
 /// Runs in the foreground until Ctrl-C. The data folder is kept: the next start finds the same fleet. Commands run on
 /// this host with the rights of the user who starts it.
 #[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  fleetwright dev\n  fleetwright dev --data-dir /tmp/fleet --listen 127.0.0.1:0\n\nExit codes: 0 stopped as asked, 2 wrong usage, 3 something is in the way.")]
+#[command(
+    after_long_help = "Example:\n  fleetwright dev\n  fleetwright dev --data-dir /tmp/fleet --listen 127.0.0.1:0\n\nExit codes: 0 stopped as asked, 2 wrong usage, 3 something is in the way."
+)]
 pub(crate) struct DevArgs {
     /// Where controller and agent keep their data [default: fleetwright/dev in the user's data folder]
     #[arg(long, value_name = "DIR")]
@@ -65,8 +67,9 @@ async fn run(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failure> {
         Settings { listen: args.listen, data_dir: data_dir.join("controller"), ..Settings::default() };
     std::fs::create_dir_all(&data_dir)
         .map_err(|error| refused(format!("cannot make the data folder {}: {error}", data_dir.display())))?;
-    let controller =
-        Controller::start(&settings, Arc::new(SystemClock)).await.map_err(|error| Failure::refused(&error))?;
+    let controller = Controller::start(&settings, Arc::new(SystemClock))
+        .await
+        .map_err(|error| Failure::refused(&error))?;
     say(&format!("controller  {} (data in {})", controller.address(), data_dir.display()));
     let stopped = tokio::select! {
         up = bring_up(&controller, &data_dir, &agent_program, contexts) => match up {
@@ -243,14 +246,16 @@ async fn first_command(node: &NodeView, contexts: Option<&Path>) {
     let mut arguments: Vec<OsString> = vec!["fleetwright".into(), "--context".into(), CONTEXT.into()];
     arguments.extend(contexts.into_iter().flat_map(|file| ["--config".into(), file.into()]));
     arguments.extend(["run", "--target", node.id.as_str(), "--", FIRST_COMMAND].map(OsString::from));
-    let Ok(Program { globals, command: crate::Verb::Operator(command) }) = Program::try_parse_from(arguments) else {
+    let Ok(Program { globals, command: crate::Verb::Operator(command) }) = Program::try_parse_from(arguments)
+    else {
         return;
     };
     fleetwright_cli::run(globals, command, &mut Io::process()).await;
 }
 
 fn what_next(controller: &Controller, current: Refreshed) {
-    let program = std::env::current_exe().map_or_else(|_| "fleetwright".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or_else(|_| "fleetwright".to_owned(), |path| path.display().to_string());
     let context = if current == Refreshed::Current { "" } else { " --context dev" };
     say(&format!(
         "\nready. From another terminal:\n  \
@@ -267,23 +272,23 @@ fn what_next(controller: &Controller, current: Refreshed) {
 fn find_agent() -> Result<PathBuf, Failure> {
     let name = format!("fleetwright-agent{}", std::env::consts::EXE_SUFFIX);
     let beside = std::env::current_exe().ok().and_then(|path| path.parent().map(|folder| folder.join(&name)));
-    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| {
-        std::env::split_paths(&path).map(|folder| folder.join(&name)).collect::<Vec<_>>()
-    });
+    let on_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).map(|folder| folder.join(&name)).collect::<Vec<_>>());
     beside.into_iter().chain(on_path).find(|path| path.is_file()).ok_or_else(|| {
-        refused(format!("{name} is neither beside fleetwright nor on PATH: build it with `cargo build --release`"))
+        refused(format!(
+            "{name} is neither beside fleetwright nor on PATH: build it with `cargo build --release`"
+        ))
     })
 }
 
 fn default_data_dir() -> Result<PathBuf, Failure> {
     let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    xdg.or_else(home)
-        .map(|folder| folder.join("fleetwright/dev"))
-        .ok_or_else(|| {
-            let line = "no home folder is set: set HOME, or name a folder with --data-dir".to_owned();
-            Failure { line, exit: Exit::Usage }
-        })
+    xdg.or_else(home).map(|folder| folder.join("fleetwright/dev")).ok_or_else(|| {
+        let line = "no home folder is set: set HOME, or name a folder with --data-dir".to_owned();
+        Failure { line, exit: Exit::Usage }
+    })
 }
 
 fn refused(line: String) -> Failure {

@@ -20,7 +20,9 @@ use crate::Failure;
 /// certificate for the operator `admin` in the data folder. The log goes to standard error; FLEETWRIGHT_LOG sets what
 /// is logged (error, warn, info, debug).
 #[derive(Debug, Args)]
-#[command(after_long_help = "Examples:\n  fleetwright serve --print-config > fleetwright.toml\n  fleetwright serve --config fleetwright.toml\n\nExit codes: 0 stopped as asked, 2 an error in the configuration, 3 something is in the way.")]
+#[command(
+    after_long_help = "Examples:\n  fleetwright serve --print-config > fleetwright.toml\n  fleetwright serve --config fleetwright.toml\n\nExit codes: 0 stopped as asked, 2 an error in the configuration, 3 something is in the way."
+)]
 pub(crate) struct ServeArgs {
     /// Configuration file
     #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
@@ -44,12 +46,13 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
         drop(std::io::stdout().write_all(EXAMPLE.as_bytes()));
         return Ok(Exit::Done);
     };
-    let settings = Settings::read(&path)
-        .map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?;
+    let settings =
+        Settings::read(&path).map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?;
     log_to_stderr("info", args.log_format);
     runtime()?.block_on(async {
-        let controller =
-            Controller::start(&settings, Arc::new(SystemClock)).await.map_err(|error| Failure::refused(&error))?;
+        let controller = Controller::start(&settings, Arc::new(SystemClock))
+            .await
+            .map_err(|error| Failure::refused(&error))?;
         tracing::info!(
             address = %controller.address(),
             data = %controller.data_dir().display(),

@@ -58,7 +58,10 @@ fn a_final_state_is_never_left() {
     assert_eq!(expired(done.clone(), &one(), true, None, at(9_999)), Expired::NotYet);
     assert_eq!(lost(done.clone(), Reason::NodeDeregistered {}, at(20)), None);
     assert_eq!(unknown_to_node(done.clone(), at(20)), None);
-    assert_eq!(reported(done.clone(), report(3, State::Success, Reason::AllStepsDone {}), &one(), at(20)), Reported::Known);
+    assert_eq!(
+        reported(done.clone(), report(3, State::Success, Reason::AllStepsDone {}), &one(), at(20)),
+        Reported::Known
+    );
     let Reported::Late { record, stop } =
         reported(done, report(4, State::Success, Reason::AllStepsDone {}), &one(), at(20))
     else {
@@ -90,9 +93,11 @@ fn cancelling_depends_on_whether_the_node_may_have_it() {
     check(waiting(&one()), true, |decided| matches!(decided, Cancelled::AtOnce(_)));
     check(sent(Presence::Away { last_seen: None }), false, |decided| matches!(decided, Cancelled::AtOnce(_)));
     check(sent(Presence::Connected), true, |decided| matches!(decided, Cancelled::TellNode(_)));
-    check(accepted(sent(Presence::Connected), &one()).unwrap(), false, |decided| {
-        matches!(decided, Cancelled::TellNode(record) if record.state == State::Cancelling)
-    });
+    check(
+        accepted(sent(Presence::Connected), &one()).unwrap(),
+        false,
+        |decided| matches!(decided, Cancelled::TellNode(record) if record.state == State::Cancelling),
+    );
 }
 
 #[test]
@@ -103,7 +108,8 @@ fn a_wish_to_cancel_stands_until_the_node_has_answered_it() {
     let record = applied(record, report(1, State::InProgress, Reason::RunningStep { step: "s".into() }));
     assert_eq!(record.state, State::Cancelling);
     assert_eq!(cancelled(record.clone(), wish(), true, at(7)), Cancelled::Nothing, "telling once is enough");
-    let record = applied(record, report(2, State::Cancelled, Reason::CancelledOnNode { by: "the node".into() }));
+    let record =
+        applied(record, report(2, State::Cancelled, Reason::CancelledOnNode { by: "the node".into() }));
     assert_eq!(record.reason, Reason::CancelledOnNode { by: "ada".into() });
 }
 
@@ -111,7 +117,8 @@ fn a_wish_to_cancel_stands_until_the_node_has_answered_it() {
 fn what_never_left_times_out_at_the_delivery_deadline() {
     let away = sent(Presence::Away { last_seen: Some(at(0)) });
     assert_eq!(expired(away.clone(), &one(), false, None, at(59)), Expired::NotYet);
-    let Expired::Final { record, tell_node: false } = expired(away, &one(), false, Some(at(0)), at(60)) else {
+    let Expired::Final { record, tell_node: false } = expired(away, &one(), false, Some(at(0)), at(60))
+    else {
         panic!("it ends at its deadline");
     };
     assert_eq!(record.state, State::TimedOut);
@@ -158,7 +165,12 @@ fn ssms_words_for_final_states() {
         (State::Failed, Reason::Interrupted { step: step(), detail: String::new() }, "Failed", true),
         (State::Failed, Reason::NodeDeregistered {}, "Undeliverable", false),
         (State::Failed, Reason::UnsupportedPlatform { platform: step() }, "Invalid Platform", false),
-        (State::TimedOut, Reason::StepTimedOut { step: step(), detail: String::new() }, "Execution Timed Out", true),
+        (
+            State::TimedOut,
+            Reason::StepTimedOut { step: step(), detail: String::new() },
+            "Execution Timed Out",
+            true,
+        ),
         (State::TimedOut, Reason::NotStartedInTime {}, "Delivery Timed Out", false),
         (State::Cancelled, Reason::ErrorThreshold { errors: 1, limit: 0 }, "Terminated", false),
         (State::Cancelled, Reason::CancelledBeforeDelivery { by: step() }, "Cancelled", false),
@@ -173,6 +185,9 @@ fn ssms_words_for_final_states() {
 fn a_reason_has_a_code_and_values_for_programs() {
     let reason = Reason::ErrorThreshold { errors: 3, limit: 2 };
     assert_eq!(reason.code(), "ErrorThreshold");
-    assert_eq!(reason.values(), [("errors".to_owned(), "3".to_owned()), ("limit".to_owned(), "2".to_owned())]);
+    assert_eq!(
+        reason.values(),
+        [("errors".to_owned(), "3".to_owned()), ("limit".to_owned(), "2".to_owned())]
+    );
     assert_eq!(Reason::AllStepsDone {}.code(), "AllStepsDone");
 }

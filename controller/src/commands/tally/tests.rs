@@ -27,14 +27,14 @@ impl Case {
         let mut case = Self { command, tally: Tally::default(), revision: 0 };
         for number in 0..targets {
             let record = state::waiting(&case.command);
-            case.note(number, record);
+            case.note(number, &record);
         }
         case
     }
 
-    fn note(&mut self, number: u32, record: InvocationRecord) {
+    fn note(&mut self, number: u32, record: &InvocationRecord) {
         self.revision += 1;
-        self.tally.note(&node(number), &record, Revision::from_u64(self.revision));
+        self.tally.note(&node(number), record, Revision::from_u64(self.revision));
     }
 
     fn next(&self, now: i64) -> Option<Action> {
@@ -44,14 +44,14 @@ impl Case {
     fn dispatch(&mut self, number: u32) {
         let dispatch = Dispatch { at: at(0), seq: u64::from(number) };
         let record = state::dispatched(state::waiting(&self.command), dispatch, state::Presence::Connected);
-        self.note(number, record);
+        self.note(number, &record);
     }
 
     fn end(&mut self, number: u32, state: State, reason: Reason) {
         let mut record = state::waiting(&self.command);
         record.dispatched = Some(Dispatch { at: at(0), seq: u64::from(number) });
         (record.state, record.reason, record.finished) = (state, reason, Some(at(1)));
-        self.note(number, record);
+        self.note(number, &record);
     }
 
     fn succeed(&mut self, number: u32) {
@@ -59,7 +59,11 @@ impl Case {
     }
 
     fn fail(&mut self, number: u32) {
-        self.end(number, State::Failed, Reason::StepFailed { step: "s".into(), detail: "exit code 1".into() });
+        self.end(
+            number,
+            State::Failed,
+            Reason::StepFailed { step: "s".into(), detail: "exit code 1".into() },
+        );
     }
 
     fn undelivered(&mut self, number: u32) {
@@ -120,9 +124,12 @@ fn nodes_that_cannot_be_reached_are_no_errors() {
     assert_eq!(case.next(0), Some(Action::Finish(Verdict::DeliveryTimedOut { nodes: 1 })));
 }
 
+/// How one node's part ends.
+type End = fn(&mut Case, u32);
+
 #[test]
 fn how_a_command_ends() {
-    let end = |errors, ends: &[fn(&mut Case, u32)]| {
+    let end = |errors, ends: &[End]| {
         let mut case = Case::new(u32::try_from(ends.len()).unwrap(), Limit::Count(10), errors);
         for (number, end) in (0u32..).zip(ends) {
             end(&mut case, number);
@@ -132,9 +139,8 @@ fn how_a_command_ends() {
             other => panic!("expected the end, got {other:?}"),
         }
     };
-    let (ok, bad, gone): (fn(&mut Case, u32), fn(&mut Case, u32), fn(&mut Case, u32)) =
-        (Case::succeed, Case::fail, Case::undelivered);
-    let slow: fn(&mut Case, u32) = |case, number| {
+    let (ok, bad, gone): (End, End, End) = (Case::succeed, Case::fail, Case::undelivered);
+    let slow: End = |case, number| {
         case.end(number, State::TimedOut, Reason::StepTimedOut { step: "s".into(), detail: String::new() });
     };
     assert_eq!(end(Limit::Count(0), &[ok, ok]), "Success");

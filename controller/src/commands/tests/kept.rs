@@ -71,20 +71,31 @@ async fn a_wrong_wish_is_refused_and_leaves_nothing() {
         assert!(refusal.message.contains(words), "{refusal}");
     };
     check(refused(|wish| wish.targets.clear()).await, Kind::Invalid, "no target");
-    check(refused(|wish| wish.targets = vec![("tag:a".into(), vec!["b".into()])]).await, Kind::NotFound, "tag:a=b");
-    check(refused(|wish| wish.targets = vec![("InstanceIds".into(), vec!["web-9".into()])]).await, Kind::NotFound, "web-9");
+    check(
+        refused(|wish| wish.targets = vec![("tag:a".into(), vec!["b".into()])]).await,
+        Kind::NotFound,
+        "tag:a=b",
+    );
+    check(
+        refused(|wish| wish.targets = vec![("InstanceIds".into(), vec!["web-9".into()])]).await,
+        Kind::NotFound,
+        "web-9",
+    );
     check(refused(|wish| wish.max_concurrency = "101%".into()).await, Kind::Invalid, "101%");
     check(refused(|wish| wish.max_errors = "-1".into()).await, Kind::Invalid, "-1");
     check(refused(|wish| wish.comment = "x".repeat(101)).await, Kind::Invalid, "100 characters");
     check(refused(|wish| wish.delivery_timeout = 31 * DAY).await, Kind::Invalid, "30 days");
     check(refused(|wish| wish.parameters.clear()).await, Kind::Invalid, "commands");
-    let unknown = |wish: &mut Wish| wish.document = Wanted::Named { name: "No-Such".into(), version: String::new() };
+    let unknown =
+        |wish: &mut Wish| wish.document = Wanted::Named { name: "No-Such".into(), version: String::new() };
     check(refused(unknown).await, Kind::NotFound, "No-Such");
     let version = |wish: &mut Wish| {
         wish.document = Wanted::Named { name: "AWS-RunShellScript".into(), version: "7".into() };
     };
     check(refused(version).await, Kind::NotFound, "`7`");
-    let broken = |wish: &mut Wish| wish.document = Wanted::Content(Bytes::from_static(b"{\"schemaVersion\": \"2.2\"}"));
+    let broken = |wish: &mut Wish| {
+        wish.document = Wanted::Content(Bytes::from_static(b"{\"schemaVersion\": \"2.2\"}"));
+    };
     check(refused(broken).await, Kind::Invalid, "mainSteps");
     let secret = |wish: &mut Wish| {
         wish.parameters = BTreeMap::from([("commands".into(), vec!["echo {{ssm:/db/password}}".into()])]);
@@ -114,7 +125,8 @@ async fn large_parameters_are_kept_beside_the_store() {
 }
 
 fn piece(command: &CommandId, node: &NodeId, offset: u64, data: &[u8]) -> Piece {
-    let stream = StreamKey { command: command.clone(), node: node.clone(), step: 0, channel: Channel::Stdout };
+    let stream =
+        StreamKey { command: command.clone(), node: node.clone(), step: 0, channel: Channel::Stdout };
     Piece { stream, offset, data: Bytes::copy_from_slice(data) }
 }
 
@@ -135,7 +147,8 @@ async fn output_is_exact_however_often_its_pieces_come() {
     let node = with_node(&house).await;
     let (id, _) = send(&house, wish("true")).await.unwrap();
     let large = vec![7u8; 100_000];
-    let keep = async |offset, data: &[u8]| output::keep(&house, &piece(&id, &node, offset, data)).await.unwrap();
+    let keep =
+        async |offset, data: &[u8]| output::keep(&house, &piece(&id, &node, offset, data)).await.unwrap();
     assert_eq!(keep(0, b"hello ").await, 6);
     assert_eq!(keep(0, b"hello ").await, 6, "sent twice, kept once");
     assert_eq!(keep(9, b"lost").await, 6, "a gap is not filled with what comes behind it");
@@ -169,7 +182,8 @@ async fn old_commands_go_with_everything_of_them_and_open_ones_stay() {
     let TestHouse { house, clock, _folder } = test_house();
     let node = with_node(&house).await;
     let long = format!("# {}", "x".repeat(20_000));
-    let sent = async |script: &str| -> (CommandId, CommandRecord) { send(&house, wish(script)).await.unwrap() };
+    let sent =
+        async |script: &str| -> (CommandId, CommandRecord) { send(&house, wish(script)).await.unwrap() };
     let (finished, _) = sent(&long).await;
     output::keep(&house, &piece(&finished, &node, 0, &[1; 50_000])).await.unwrap();
     finish(&house, &finished).await;

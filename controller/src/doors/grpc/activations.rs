@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::control::activations_server::Activations;
 use fleetwright_proto::control::{
     Activation, CreateActivationRequest, CreateActivationResponse, DeleteActivationRequest,
     DeleteActivationResponse, ListActivationsRequest, ListActivationsResponse,
 };
-use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::ActivationId;
 use tonic::{Request, Response, Status};
 
@@ -64,16 +64,25 @@ impl Activations for ActivationsDoor {
         &self,
         request: Request<DeleteActivationRequest>,
     ) -> Result<Response<DeleteActivationResponse>, Status> {
-        let id: ActivationId =
-            request.into_inner().activation_id.parse().map_err(|error| Refusal::invalid(format!("{error}")))?;
+        let id: ActivationId = request
+            .into_inner()
+            .activation_id
+            .parse()
+            .map_err(|error| Refusal::invalid(format!("{error}")))?;
         activations::delete(&self.house, &id).await?;
         Ok(Response::new(DeleteActivationResponse {}))
     }
 }
 
 fn wish(request: CreateActivationRequest) -> Result<NewActivation, Refusal> {
-    let CreateActivationRequest { description, registration_limit, expires_in_ms, never_expires, default_name, tags } =
-        request;
+    let CreateActivationRequest {
+        description,
+        registration_limit,
+        expires_in_ms,
+        never_expires,
+        default_name,
+        tags,
+    } = request;
     let expiry = match (never_expires, expires_in_ms) {
         (true, 0) => Expiry::Never,
         (true, _) => return Err(Refusal::invalid("an activation cannot both expire and never expire")),

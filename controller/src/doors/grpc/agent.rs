@@ -35,7 +35,8 @@ impl AgentDoor {
 #[tonic::async_trait]
 impl Agent for AgentDoor {
     async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<EnrollResponse>, Status> {
-        let EnrollRequest { activation_id, activation_code, certificate_request, host } = request.into_inner();
+        let EnrollRequest { activation_id, activation_code, certificate_request, host } =
+            request.into_inner();
         let activation: ActivationId =
             activation_id.parse().map_err(|_| crate::nodes::activations::wrong_activation())?;
         let wish = Enrolment {
@@ -68,7 +69,8 @@ impl Agent for AgentDoor {
 impl AgentDoor {
     /// The calling node, if it still belongs to the fleet.
     async fn node<T>(&self, request: &Request<T>) -> Result<NodeId, Refusal> {
-        let Some(Peer::Known(Identity::Node { id, key_fingerprint })) = request.extensions().get::<Peer>() else {
+        let Some(Peer::Known(Identity::Node { id, key_fingerprint })) = request.extensions().get::<Peer>()
+        else {
             return Err(Refusal::denied("only a node may do this: enrol first"));
         };
         member(&self.house, id, key_fingerprint).await?;

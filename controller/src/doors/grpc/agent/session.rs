@@ -17,8 +17,8 @@ use fleetwright_proto::agent::agent_message::Message as Said;
 use fleetwright_proto::agent::controller_message::Message as Say;
 use fleetwright_proto::agent::delivery::Work;
 use fleetwright_proto::agent::{
-    AgentMessage, CancelCommand, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello, OutputAck,
-    ReportAck, RunDocument, Welcome, goodbye,
+    AgentMessage, CancelCommand, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello,
+    OutputAck, ReportAck, RunDocument, Welcome, goodbye,
 };
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
@@ -169,7 +169,9 @@ impl Session<'_> {
             Some(Said::Accepted(accepted)) => {
                 let answer = match accepted.outcome() {
                     Outcome::Journaled | Outcome::Duplicate => Answer::Taken,
-                    Outcome::Refused => Answer::Refused { detail: accepted.detail.chars().take(500).collect() },
+                    Outcome::Refused => {
+                        Answer::Refused { detail: accepted.detail.chars().take(500).collect() }
+                    }
                     Outcome::Unspecified => return Err(Refusal::invalid("an answer without an outcome")),
                 };
                 self.answered(accepted.seq, answer).await
@@ -183,8 +185,11 @@ impl Session<'_> {
             Some(Said::Report(told)) => {
                 let key = (words::command(&told.command_id)?, node.clone());
                 let report = words::report(&told)?;
-                let pieces: Vec<_> =
-                    told.output.into_iter().map(|output| words::piece(node, output)).collect::<Result<_, _>>()?;
+                let pieces: Vec<_> = told
+                    .output
+                    .into_iter()
+                    .map(|output| words::piece(node, output))
+                    .collect::<Result<_, _>>()?;
                 report::reported(house, &key, report, &pieces).await?;
                 self.say(Say::ReportAck(ReportAck { command_id: told.command_id, seq: told.seq })).await
             }
@@ -192,7 +197,11 @@ impl Session<'_> {
             Some(Said::Renew(renew)) => {
                 let certificate = enrolment::renew(house, node, &renew.certificate_request).await?;
                 let authority = house.authority.certificate().to_vec().into();
-                self.say(Say::Certificate(Certificate { certificate: certificate.to_vec().into(), authority })).await
+                self.say(Say::Certificate(Certificate {
+                    certificate: certificate.to_vec().into(),
+                    authority,
+                }))
+                .await
             }
             Some(Said::Heartbeat(Heartbeat {})) => self.say(Say::Heartbeat(Heartbeat {})).await,
             Some(Said::Hello(_)) => Err(Refusal::invalid("a second Hello on the same stream")),
@@ -260,7 +269,9 @@ impl Session<'_> {
     async fn goodbye(&self, why: Closing) -> Result<(), Refusal> {
         let (code, detail) = match why {
             Closing::Replaced => (goodbye::Code::Replaced, "a newer stream of this node is here"),
-            Closing::Deregistered => (goodbye::Code::Deregistered, "this node was deregistered: enrol it again"),
+            Closing::Deregistered => {
+                (goodbye::Code::Deregistered, "this node was deregistered: enrol it again")
+            }
             Closing::Stopping => (goodbye::Code::Restart, "the controller is stopping"),
         };
         self.say(Say::Goodbye(Goodbye { code: code.into(), detail: detail.to_owned() })).await

@@ -59,7 +59,11 @@ pub(super) async fn command(
 }
 
 /// What the parameters hide is for the document to say.
-async fn redacted_parameters(house: &House, id: &CommandId, record: &CommandRecord) -> Result<String, Refusal> {
+async fn redacted_parameters(
+    house: &House,
+    id: &CommandId,
+    record: &CommandRecord,
+) -> Result<String, Refusal> {
     let content = payload::document_text(house, id, record).await?;
     let parameters = payload::parameters(house, id, record).await?;
     let shown = fleetwright_documents::parse(&content)
@@ -260,7 +264,8 @@ pub(super) fn flatten<T: Send + 'static>(
 
 pub(super) fn explanation(explanation: Explanation) -> ExplainResponse {
     let Explanation { code, text, values, facts } = explanation;
-    let facts = facts.into_iter().map(|fact| Fact { name: fact.name.to_owned(), value: fact.value }).collect();
+    let facts =
+        facts.into_iter().map(|fact| Fact { name: fact.name.to_owned(), value: fact.value }).collect();
     let reason = WireReason { code, text, values: values.into_iter().collect() };
     ExplainResponse { facts, reason: Some(reason) }
 }

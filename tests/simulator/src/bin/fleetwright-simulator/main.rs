@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use arguments::Arguments;
 
 fn main() -> ExitCode {
-    match execute(Arguments::parse()) {
+    match execute(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to be told when standard error is closed.
@@ -27,11 +27,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(arguments: Arguments) -> Result<()> {
+fn execute(arguments: &Arguments) -> Result<()> {
     let filter = EnvFilter::try_from_env("FLEETWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     descriptors::make_room_for(arguments.agents)?;
-    let invitation = invitation(&arguments)?;
+    let invitation = invitation(arguments)?;
     let temporary = tempfile::Builder::new().prefix("fleetwright-simulator-").tempdir()?;
     let folder = |chosen: Option<&std::path::PathBuf>, name| {
         chosen.cloned().unwrap_or_else(|| temporary.path().join(name))
@@ -48,7 +48,7 @@ fn execute(arguments: Arguments) -> Result<()> {
     let done = runtime.block_on(async {
         let fleet = Fleet::new(&settings);
         tokio::select! {
-            done = run(&fleet, invitation.as_ref(), &arguments) => done?,
+            done = run(&fleet, invitation.as_ref(), arguments) => done?,
             asked = fleetwright_platform::stop_requested() => asked.context("cannot listen for signals")?,
         }
         fleet.stop().await;
