@@ -190,6 +190,7 @@ fn fields(now: Timestamp, command: &Command) -> Vec<(&str, String)> {
     });
     let document = format!("{} {}", command.document_name, command.document_version);
     let delivery = std::time::Duration::from_millis(command.delivery_timeout_ms);
+    let last_moment = command.expires_at.filter(|_| command.finished_at.is_none());
     vec![
         ("command", command.command_id.clone()),
         ("status", command.status_details.clone()),
@@ -205,7 +206,7 @@ fn fields(now: Timestamp, command: &Command) -> Vec<(&str, String)> {
         ("requested", time::absolute(now, command.requested_at)),
         ("requested by", command.requested_by.clone()),
         ("finished", time::absolute(now, command.finished_at)),
-        ("kept until", time::absolute(now, command.expires_at)),
+        ("ends at the latest", last_moment.map(|at| time::absolute(now, Some(at))).unwrap_or_default()),
     ]
 }
 
