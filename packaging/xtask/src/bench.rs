@@ -111,7 +111,10 @@ fn fleet(arguments: &FleetArguments) -> Result<()> {
     let mut measured = Vec::new();
     for agents in sizes {
         let figures = fleet::measure(agents, &settings).with_context(|| format!("{agents} agents"))?;
-        run::say(&figures.table());
+        // What is one of several is shown as soon as it is there; a single one is shown at the end.
+        if arguments.agents.len() > 1 {
+            run::say(&figures.table());
+        }
         measured.push((agents, figures));
     }
     let mut all = figures::of_sizes(measured);

@@ -39,7 +39,7 @@ impl Controller {
         let mut child = Command::new(run::release("fleetwright"))
             .args(["serve", "--log-format", "json", "--config"])
             .arg(&config)
-            .env("FLEETWRIGHT_LOG", "fleetwright=info,warn")
+            .env_remove("FLEETWRIGHT_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -52,7 +52,9 @@ impl Controller {
             bail!("the controller ended with {}", process.child().wait()?);
         };
         // The log is read to its end, or the controller would wait for room in the pipe.
-        std::thread::spawn(move || log.map_while(Result::ok).for_each(|line| run::say(&line)));
+        std::thread::spawn(move || {
+            log.map_while(Result::ok).filter(|line| is_warning(line)).for_each(|line| run::say(&line))
+        });
         Ok(Self { process, address, data, _folder: folder })
     }
 
@@ -72,9 +74,12 @@ impl Controller {
     pub(crate) fn activate(&self, hosts: u32) -> Result<Activation> {
         let mut command = self.operator();
         command.args(["activation", "create", "-o", "json", "--limit", &hosts.to_string()]);
-        let output = command.stderr(Stdio::inherit()).output()?;
+        let output = command.output()?;
         if !output.status.success() {
-            bail!("`fleetwright activation create` ended with {}", output.status);
+            bail!(
+                "`fleetwright activation create` failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         let made: Value = serde_json::from_slice(&output.stdout)?;
         let field =
@@ -99,4 +104,9 @@ fn ready_at(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = &line["fields"];
     (fields["message"] == "ready").then(|| fields["address"].as_str().map(str::to_owned))?
+}
+
+/// The controller logs as it does by default; what it says of every node that joins is of no interest here.
+fn is_warning(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).map_or(true, |line| line["level"] != "INFO")
 }

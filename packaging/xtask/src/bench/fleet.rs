@@ -44,7 +44,7 @@ pub(crate) fn measure(agents: u32, settings: &Settings) -> Result<Figures> {
     let empty_rss = controller.process.rss_bytes()?;
     let mut simulator = enrol(&controller, agents, &mut figures)?;
     rest(&controller, &simulator, agents, empty_rss, settings.rest, &mut figures)?;
-    noop(&controller, agents, settings.rounds, &mut figures)?;
+    noop(&controller, &simulator, agents, settings.rounds, &mut figures)?;
     herd(&controller, &mut simulator, agents, &mut figures)?;
     simulator.order("status")?;
     let status = simulator.event("status")?;
@@ -58,15 +58,16 @@ pub(crate) fn measure(agents: u32, settings: &Settings) -> Result<Figures> {
 
 fn enrol(controller: &Controller, agents: u32, figures: &mut Figures) -> Result<Simulator> {
     let activation = controller.activate(agents)?;
-    let (disk, used) = (disk_bytes(controller.data()), controller.process.used()?);
+    let (disk, before) = (disk_bytes(controller.data()), controller.process.cpu()?);
     let simulator = Simulator::start(controller, &activation, agents)?;
     let enrolled = simulator.event("enrolled")?;
     let seconds = enrolled["seconds"].as_f64().unwrap_or(f64::NAN);
-    let enrolling = controller.process.used()?.cpu - used.cpu;
+    let (enrolling, hosts) = (controller.process.cpu()? - before, simulator.process.cpu()?);
     figures.number("enroll_seconds", seconds);
     figures.number("enroll_per_second", f64::from(agents) / seconds);
     figures.number("enroll_retries", enrolled["retries"].as_f64().unwrap_or(f64::NAN));
     figures.number("enroll_controller_cpu_us", micros_each(enrolling, agents));
+    figures.number("enroll_simulator_cpu_us", micros_each(hosts, agents));
     let connected = simulator.event("connected")?;
     figures.number("connect_seconds", connected["seconds"].as_f64().unwrap_or(f64::NAN));
     simulator.rest(SETTLING)?;
@@ -82,9 +83,9 @@ fn rest(
     rest: Duration,
     figures: &mut Figures,
 ) -> Result<()> {
-    let before = controller.process.used()?.cpu;
+    let before = controller.process.cpu()?;
     simulator.rest(rest)?;
-    let cpu = controller.process.used()?.cpu - before;
+    let cpu = controller.process.cpu()? - before;
     let rss = controller.process.rss_bytes()?;
     let minutes = rest.as_secs_f64() / 60.0;
     figures.number("idle_controller_cpu_percent", 100.0 * cpu.as_secs_f64() / rest.as_secs_f64());
@@ -95,15 +96,21 @@ fn rest(
     Ok(())
 }
 
-fn noop(controller: &Controller, agents: u32, rounds: u32, figures: &mut Figures) -> Result<()> {
-    let before = controller.process.used()?;
+fn noop(
+    controller: &Controller,
+    simulator: &Simulator,
+    agents: u32,
+    rounds: u32,
+    figures: &mut Figures,
+) -> Result<()> {
+    let (before, hosts_before) = (controller.process.used()?, simulator.process.cpu()?);
     let mut measured = Vec::new();
     for _ in 0..rounds {
         let mut command = controller.operator();
         command.args(["run", "--target", "all", "--yes", "--max-concurrency", "100%", "-o", "jsonl", "--"]);
         measured.push(Results::of(command.args(NOOP), agents)?);
     }
-    let after = controller.process.used()?;
+    let (after, hosts_after) = (controller.process.used()?, simulator.process.cpu()?);
     measured.sort_by_key(|results| results.whole);
     let median = &measured[measured.len() / 2];
     for (key, percent) in
@@ -114,6 +121,10 @@ fn noop(controller: &Controller, agents: u32, rounds: u32, figures: &mut Figures
     let invocations = agents * rounds;
     figures.number("noop_rounds", rounds.into());
     figures.number("noop_controller_cpu_us", micros_each(after.cpu - before.cpu, invocations));
+    // What the others had of the same processors meanwhile.
+    let operator = measured.iter().map(|results| results.cpu).sum();
+    figures.number("noop_operator_cpu_us", micros_each(operator, invocations));
+    figures.number("noop_simulator_cpu_us", micros_each(hosts_after - hosts_before, invocations));
     figures.number("noop_written_bytes", per(after.written_bytes - before.written_bytes, invocations));
     Ok(())
 }
@@ -125,11 +136,12 @@ fn herd(
     figures: &mut Figures,
 ) -> Result<()> {
     simulator.rest(SETTLING)?;
-    let (steady, before) = (controller.process.rss_bytes()?, controller.process.used()?.cpu);
+    let (steady, before) = (controller.process.rss_bytes()?, controller.process.cpu()?);
+    let hosts_before = simulator.process.cpu()?;
     let peak = controller.process.watch_peak();
     simulator.order("cut")?;
     let back = simulator.event("back")?;
-    let cpu = controller.process.used()?.cpu - before;
+    let (cpu, hosts) = (controller.process.cpu()? - before, simulator.process.cpu()? - hosts_before);
     simulator.rest(AFTER_THE_HERD)?;
     let peak = peak.peak_bytes();
     ensure!(back["missing"] == 0, "agents did not come back: {back}");
@@ -138,6 +150,7 @@ fn herd(
     figures.number("reconnect_p99_seconds", back["p99_seconds"].as_f64().unwrap_or(f64::NAN));
     figures.number("reconnect_per_second", f64::from(agents) / seconds);
     figures.number("reconnect_controller_cpu_us", micros_each(cpu, agents));
+    figures.number("reconnect_simulator_cpu_us", micros_each(hosts, agents));
     figures.number("reconnect_peak_rss_bytes", peak as f64);
     figures.number("reconnect_peak_ratio", peak as f64 / steady as f64);
     Ok(())

@@ -46,15 +46,20 @@ impl Process {
     }
 
     pub(crate) fn used(&self) -> Result<Used> {
+        let io = self.read("io")?;
+        let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        let written_bytes = written.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        Ok(Used { cpu: self.cpu()?, written_bytes })
+    }
+
+    /// User and system time, also of one that has ended and was not waited for yet.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
         let stat = self.read("stat")?;
         // The name is in brackets and may hold anything; user and system time are the 12th and 13th field after it.
         let fields: Vec<_> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         let per_second = rustix::param::clock_ticks_per_second();
-        let cpu = Duration::from_secs_f64((ticks(11) + ticks(12)) as f64 / per_second as f64);
-        let io = self.read("io")?;
-        let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-        Ok(Used { cpu, written_bytes: written.and_then(|bytes| bytes.parse().ok()).unwrap_or(0) })
+        Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) as f64 / per_second as f64))
     }
 
     /// CPU time of the threads that there are now, to the nanosecond. Threads that ended are not in it.

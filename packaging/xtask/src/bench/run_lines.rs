@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::process::Process;
+
 /// When each result was here, from the start of the program.
 #[derive(Debug)]
 pub(crate) struct Results {
@@ -15,14 +17,16 @@ pub(crate) struct Results {
     moments: Vec<Duration>,
     /// Until the program ended, its own start and summary included.
     pub(crate) whole: Duration,
+    /// CPU time of the program.
+    pub(crate) cpu: Duration,
 }
 
 impl Results {
     /// Runs the program to its end. Fails when it or any node does.
     pub(crate) fn of(command: &mut Command, nodes: u32) -> Result<Self> {
         let begun = Instant::now();
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let stdout = child.stdout.take().context("standard output is a pipe")?;
+        let mut process = Process::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
+        let stdout = process.child().stdout.take().context("standard output is a pipe")?;
         let mut moments = Vec::new();
         for line in BufReader::new(stdout).lines() {
             let (line, moment) = (line?, begun.elapsed());
@@ -34,17 +38,18 @@ impl Results {
             }
         }
         let mut complaint = String::new();
-        if let Some(mut stderr) = child.stderr.take() {
+        if let Some(mut stderr) = process.child().stderr.take() {
             stderr.read_to_string(&mut complaint)?;
         }
-        let status = child.wait()?;
+        let cpu = process.cpu()?;
+        let status = process.child().wait()?;
         if !status.success() {
             bail!("`fleetwright run` ended with {status}: {}", complaint.trim());
         }
         if moments.len() != nodes as usize {
             bail!("{} of {nodes} nodes answered", moments.len());
         }
-        Ok(Self { moments, whole: begun.elapsed() })
+        Ok(Self { moments, whole: begun.elapsed(), cpu })
     }
 
     /// The moment by which so many of 100 were here; the first for 0.
