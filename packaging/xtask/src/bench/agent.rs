@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -79,6 +79,5 @@ fn succeed(command: &mut Command) -> Result<()> {
 /// Lets time pass: what is measured is what happens without anybody doing anything.
 fn pause(time: Duration) {
     let (_nobody, silence) = channel::<()>();
-    debug_assert_eq!(silence.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout));
     let _ = silence.recv_timeout(time);
 }

@@ -53,7 +53,7 @@ impl Controller {
         };
         // The log is read to its end, or the controller would wait for room in the pipe.
         std::thread::spawn(move || {
-            log.map_while(Result::ok).filter(|line| is_warning(line)).for_each(|line| run::say(&line))
+            log.map_while(Result::ok).filter(|line| is_warning(line)).for_each(|line| run::say(&line));
         });
         Ok(Self { process, address, data, _folder: folder })
     }
@@ -109,4 +109,24 @@ fn ready_at(line: &str) -> Option<String> {
 /// The controller logs as it does by default; what it says of every node that joins is of no interest here.
 fn is_warning(line: &str) -> bool {
     serde_json::from_str::<Value>(line).map_or(true, |line| line["level"] != "INFO")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_tells_the_address_and_what_is_wrong() {
+        let ready = r#"{"level":"INFO","fields":{"message":"ready","address":"127.0.0.1:7443"}}"#;
+        assert_eq!(ready_at(ready).as_deref(), Some("127.0.0.1:7443"));
+        let table = [
+            (ready, false),
+            (r#"{"level":"WARN","fields":{"message":"a node's stream was ended"}}"#, true),
+            ("thread 'main' panicked", true),
+        ];
+        for (line, warning) in table {
+            assert_eq!(is_warning(line), warning, "{line}");
+        }
+        assert_eq!(ready_at(table[1].0).or(ready_at(table[2].0)), None);
+    }
 }

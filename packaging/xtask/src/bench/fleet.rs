@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::controller::{Activation, Controller};
 use super::figures::Figures;
 use super::process::{Place, Process, disk_bytes, folder};
-use super::run_lines::{Results, event};
+use super::run_lines::Results;
 use crate::run;
 
 /// For what follows enrolment and connecting: first inventories and their commits.
@@ -203,7 +203,10 @@ impl Simulator {
     }
 
     fn event(&self, wanted: &str) -> Result<Value> {
-        event(&self.lines.recv().context("the simulator ended")?, wanted)
+        let line = self.lines.recv().context("the simulator ended")?;
+        let event: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+        ensure!(event["event"] == wanted, "the simulator says {line} instead of {wanted}");
+        Ok(event)
     }
 
     /// Lets the fleet be. Nothing is to be heard from it meanwhile.

@@ -6,7 +6,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use super::process::Process;
 
@@ -62,15 +61,6 @@ impl Results {
 pub(crate) fn percentile(ascending: &[Duration], percent: usize) -> Duration {
     let last = ascending.len().saturating_sub(1);
     ascending.get((last * percent).div_ceil(100)).copied().unwrap_or_default()
-}
-
-/// A line of JSON as an object with the named event, for programs that talk so.
-pub(crate) fn event(line: &str, wanted: &str) -> Result<Value> {
-    let value: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
-    if value["event"] != wanted {
-        bail!("the simulator says {line} instead of {wanted}");
-    }
-    Ok(value)
 }
 
 #[cfg(test)]
