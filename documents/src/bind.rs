@@ -13,11 +13,16 @@ use crate::values;
 /// All values together, as the document's size is limited (reference, section 1.12).
 const MAX_VALUES_BYTES: usize = 64 * 1024;
 
+/// A secret with fewer bytes cannot be told from ordinary text.
+const SHORTEST_SECRET: usize = 4;
+
 /// The values of all parameters, in their native types.
 #[derive(Clone, PartialEq)]
 pub struct Bound {
     values: BTreeMap<String, Value>,
     secret: BTreeSet<String>,
+    /// Stored parameters by the text of their tokens, for example `ssm:/a/b:3`.
+    stored: BTreeMap<String, Value>,
 }
 
 impl std::fmt::Debug for Bound {
@@ -166,14 +171,38 @@ impl Document {
             .filter(|parameter| parameter.secret)
             .map(|parameter| parameter.name.clone())
             .collect();
-        Bound { values, secret }
+        Bound { values, secret, stored: BTreeMap::new() }
     }
 }
 
 impl Bound {
+    /// The value of a parameter, or of a stored one that was resolved.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(name)
+        self.values.get(name).or_else(|| self.stored.get(name))
+    }
+
+    /// The same values with the tokens of stored parameters replaced.
+    pub(crate) fn resolved(&self, stored: BTreeMap<String, Value>) -> Self {
+        let replaced = |value| substitute::value(value, &|token| stored.get(token));
+        let values = self.values.iter().map(|(name, value)| (name.clone(), replaced(value))).collect();
+        Self { values, secret: self.secret.clone(), stored }
+    }
+
+    /// The texts of all secret values, for whoever masks them in what people see. Texts of a few characters are left
+    /// out: masking them would hide everything and protect nothing.
+    #[must_use]
+    pub fn secret_texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        for name in &self.secret {
+            if let Some(value) = self.values.get(name) {
+                collect_texts(value, &mut texts);
+            }
+        }
+        texts.retain(|text| text.len() >= SHORTEST_SECRET);
+        texts.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        texts.dedup();
+        texts
     }
 
     /// By name, sorted.
@@ -235,6 +264,16 @@ fn given(parameter: &Parameter, texts: &[String]) -> Result<Value, ParameterErro
         found: rules::found(parameter, &texts.join(", ")),
         wanted: values::wanted(&parameter.value_type),
     })
+}
+
+/// A value's text, and the texts inside it.
+fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(entries) => entries.values().for_each(|item| collect_texts(item, texts)),
+        Value::Null | Value::Bool(_) => {}
+        scalar => texts.push(substitute::embedded(scalar)),
+    }
 }
 
 fn collect_references(value: &Value, found: &mut BTreeSet<Reference>) {

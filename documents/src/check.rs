@@ -182,7 +182,7 @@ impl Check<'_, '_> {
 }
 
 /// The entry that counts: of duplicates the last, as in every JSON reader that people have.
-fn find<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
+pub(crate) fn find<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
     entries.iter().rev().find(|entry| entry.key == key)
 }
 
@@ -192,7 +192,7 @@ fn find_input<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
 }
 
 /// Where to point when something is missing in a value.
-fn start_of(node: &Node) -> Range<usize> {
+pub(crate) fn start_of(node: &Node) -> Range<usize> {
     node.span.start..(node.span.start + 1).min(node.span.end)
 }
 

@@ -70,6 +70,12 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// How many of them let the document pass.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).count()
+    }
+
     /// Whether anything here refuses the document.
     #[must_use]
     pub fn has_errors(&self) -> bool {

@@ -108,8 +108,16 @@ pub struct Parameter {
     pub default: Option<Value>,
     pub rules: Rules,
     pub interpolation: Interpolation,
-    /// Its value is hidden wherever parameters are shown.
+    /// The document says `noEcho` or `sensitive`: SSM has no word for it in Command documents.
     pub secret: bool,
+}
+
+impl Parameter {
+    /// Whether the value must be sealed where it is kept, masked where it is shown, and be in no log.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.secret
+    }
 }
 
 /// What a value must satisfy. Lengths are in characters.

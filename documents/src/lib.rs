@@ -7,7 +7,7 @@
 //!
 //! Pure: nothing here reads a clock, a file or the environment, and nothing panics on any input. The controller checks
 //! and binds; the agent parses the same text again, reads what was bound, plans and runs. What an action does is
-//! unknown here, except for the two script actions, whose inputs become [`ScriptInputs`].
+//! unknown here; what it is told is known, in types: [`inputs`].
 
 mod action;
 mod bind;
@@ -15,7 +15,9 @@ mod check;
 mod diagnostic;
 mod document;
 pub mod flow;
+pub mod inputs;
 pub mod library;
+mod package;
 mod pattern;
 mod plan;
 mod precondition;
@@ -25,6 +27,7 @@ pub mod quirks;
 pub mod render;
 mod rules;
 mod script;
+mod stored;
 mod substitute;
 mod tree;
 mod values;
@@ -37,6 +40,9 @@ pub use document::{
     Document, Interpolation, Kind, Otherwise, Parameter, ParameterType, Rules, Runbook, RunbookStep,
     SchemaVersion, Step, StepOutput, Variable,
 };
-pub use plan::{Decision, FailReason, HostTraits, Plan, PlannedStep, SkipReason, StepInputs};
+pub use inputs::StepInputs;
+pub use package::{NoPackage, PackageFile, PackageHost, PackageManifest};
+pub use plan::{Decision, FailReason, HostTraits, Plan, PlannedStep, SkipReason};
 pub use precondition::Precondition;
 pub use script::{Interpreter, ScriptInputs};
+pub use stored::{ReferenceError, StoredValue};

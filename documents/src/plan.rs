@@ -10,7 +10,8 @@ use crate::action::{Action, Platform};
 use crate::bind::Bound;
 use crate::document::{Document, Step};
 use crate::flow::{OnFailure, OnSuccess, StepFlow};
-use crate::script::{self, ScriptInputs};
+use crate::inputs::{self, StepInputs};
+use crate::script;
 use crate::substitute;
 
 /// What a plan must know of the host.
@@ -45,18 +46,14 @@ pub struct PlannedStep {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are as many as a document has steps, and most of them run"
+)]
 pub enum Decision {
     Run(StepInputs),
     Skip { reason: SkipReason },
     Fail { reason: FailReason },
-}
-
-/// An action's inputs with all parameters filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StepInputs {
-    RunScript(ScriptInputs),
-    /// As written; keys in the document's spelling.
-    Other(Value),
 }
 
 /// Why a step does not run and is no failure. Displayed in the step's result.
@@ -102,7 +99,7 @@ impl Document {
                     name: step.name.clone(),
                     action: step.action,
                     timeout: script::timeout(&filled),
-                    decision: self.decide(step, filled, bound, host),
+                    decision: self.decide(step, &filled, bound, host),
                     flow,
                 }
             })
@@ -119,7 +116,7 @@ impl Document {
             .sum()
     }
 
-    fn decide(&self, step: &Step, filled: Value, bound: &Bound, host: &HostTraits<'_>) -> Decision {
+    fn decide(&self, step: &Step, filled: &Value, bound: &Bound, host: &HostTraits<'_>) -> Decision {
         let (action, platform) = (step.action, host.platform);
         let modern = self.schema.has_preconditions();
         let fail = |reason| Decision::Fail { reason };
@@ -141,14 +138,18 @@ impl Document {
         if !(host.supports)(&action) {
             return fail(FailReason::Unsupported { action });
         }
-        match action {
+        let inputs = match action {
             Action::RunShellScript | Action::RunPowerShellScript => {
-                match script::inputs(action, self, bound, &step.inputs) {
-                    Ok(inputs) => Decision::Run(StepInputs::RunScript(inputs)),
-                    Err(why) => fail(FailReason::BadInputs { action, why }),
-                }
+                script::inputs(action, self, bound, &step.inputs).map(StepInputs::RunScript)
             }
-            _ => Decision::Run(StepInputs::Other(filled)),
+            _ => {
+                let settings = substitute::value(&step.settings, &|name| bound.get(name));
+                inputs::bound(action, filled, &settings)
+            }
+        };
+        match inputs {
+            Ok(inputs) => Decision::Run(inputs),
+            Err(why) => fail(FailReason::BadInputs { action, why }),
         }
     }
 }

@@ -208,4 +208,26 @@ pub const QUIRKS: &[Quirk] = &[
             "a: run [\"echo one\"]",
         ),
     },
+    Quirk {
+        section: "2.7",
+        ssm: "a branch in getOptions is used as a full name of a reference, so that a short one may fail",
+        ours: "the short name is what is kept",
+        example: document(
+            "{schemaVersion: '2.2', mainSteps: [{name: a, action: 'aws:downloadContent', inputs: {sourceType: Git,
+              sourceInfo: {repository: 'https://host/r.git', getOptions: 'branch:main'}}}]}",
+            &[],
+            "revision: Branch(\"main\")",
+        ),
+    },
+    Quirk {
+        section: "2.13",
+        ssm: "cmd of aws:runDockerAction is passed as one argument, so that a command with arguments fails",
+        ours: "it is split into words as a shell splits it, without running one",
+        example: document(
+            "{schemaVersion: '2.2', mainSteps: [{name: a, action: 'aws:runDockerAction',
+              inputs: {action: Exec, container: web, cmd: \"nginx -g 'daemon off'\"}}]}",
+            &[],
+            "command: [\"nginx\", \"-g\", \"daemon off\"]",
+        ),
+    },
 ];

@@ -79,7 +79,7 @@ pub(crate) fn inputs(
     })
 }
 
-fn lines(command: &Value) -> Result<Vec<String>, String> {
+pub(crate) fn lines(command: &Value) -> Result<Vec<String>, String> {
     match command {
         Value::Array(items) => items
             .iter()

@@ -70,7 +70,7 @@ fn written(text: &str, value_type: &ParameterType) -> Option<Value> {
     native(&value, value_type)
 }
 
-fn scalar_text(value: &Value) -> Option<String> {
+pub(crate) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

@@ -95,6 +95,7 @@ impl Check<'_, '_> {
             Action::Branch => self.choices(entries, path),
             Action::Loop => self.inner_steps(entries, path),
             Action::ChangeInstanceState => self.desired_state(entries, path),
+            Action::Sleep => self.duration(entries, path),
             _ => {}
         }
     }
@@ -106,6 +107,28 @@ impl Check<'_, '_> {
             let message = format!("`{}` is no state of an instance", shown(text));
             let help = "use running, stopped or terminated";
             self.problems.error("bad-value", &entry.value.span, &path.key(&entry.key), message, help);
+        }
+    }
+
+    fn duration(&mut self, entries: &[Entry], path: &Path<'_>) {
+        let Some(entry) = find_input(entries, "Duration") else { return };
+        let text = entry.value.scalar().unwrap_or_default();
+        if !text.contains("{{") && !is_duration(text) {
+            let message = format!("`{}` is no duration", shown(text));
+            let help = "write it as in ISO 8601, for example PT10M for ten minutes";
+            self.problems.error("bad-value", &entry.value.span, &path.key(&entry.key), message, help);
+        }
+    }
+
+    /// SSM repeats at most a hundred times.
+    fn max_iterations(&mut self, entries: &[Entry], path: &Path<'_>) {
+        let Some(entry) = find_input(entries, "MaxIterations") else { return };
+        let text = entry.value.scalar().unwrap_or_default();
+        let count = text.trim().parse::<u32>().ok().filter(|count| (1..=100).contains(count));
+        if !text.contains("{{") && count.is_none() {
+            let message = format!("`{}` is no count of iterations", shown(text));
+            let help = "write a number from 1 to 100";
+            self.problems.error("bad-count", &entry.value.span, &path.key(&entry.key), message, help);
         }
     }
 
@@ -150,7 +173,13 @@ impl Check<'_, '_> {
             let Some(entry) = find_input(entries, word) else { continue };
             combined = true;
             let path = path.key(word);
-            for (index, item) in entry.value.items().unwrap_or_default().iter().enumerate() {
+            let items = entry.value.items().unwrap_or_default();
+            if items.is_empty() {
+                let message = format!("`{word}` has no conditions");
+                let help = "write a list of conditions";
+                self.problems.error("bad-choice", &entry.value.span, &path, message, help);
+            }
+            for (index, item) in items.iter().enumerate() {
                 self.condition(item, &path.index(index));
             }
         }
@@ -193,6 +222,7 @@ impl Check<'_, '_> {
         if let Some(entry) = find_input(entries, "LoopCondition") {
             self.condition(&entry.value, &path.key(&entry.key));
         }
+        self.max_iterations(entries, path);
         let Some(entry) = find_input(entries, "Steps") else { return };
         let path = path.key(&entry.key);
         let Some(items) = entry.value.items().filter(|items| !items.is_empty()) else {
@@ -212,4 +242,25 @@ impl Check<'_, '_> {
             self.runbook_step(item, &path.index(index));
         }
     }
+}
+
+/// `P1DT2H3M4.5S` and the like: days and weeks before `T`, hours, minutes and seconds after it.
+fn is_duration(text: &str) -> bool {
+    let Some(rest) = text.trim().strip_prefix('P') else { return false };
+    let (days, time) = match rest.split_once('T') {
+        Some((days, time)) => (days, Some(time)),
+        None => (rest, None),
+    };
+    let is_part = |part: &str, units: &str| {
+        part.split_inclusive(|character: char| character.is_ascii_alphabetic()).all(|piece| {
+            let number = piece.trim_end_matches(|character: char| units.contains(character));
+            number.len() + 1 == piece.len()
+                && number.starts_with(|first: char| first.is_ascii_digit())
+                && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        })
+    };
+    let says_something = !days.is_empty() || time.is_some_and(|time| !time.is_empty());
+    says_something
+        && is_part(days, "YMWD")
+        && time.is_none_or(|time| !time.is_empty() && is_part(time, "HMS"))
 }

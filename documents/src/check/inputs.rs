@@ -2,6 +2,7 @@
 
 use super::{Check, Entry, find_input, start_of};
 use crate::action::Action;
+use crate::inputs::fields::{Fault, InputProblem, Segment};
 use crate::problems::{Path, nearest, shown};
 use crate::script;
 use crate::substitute;
@@ -10,26 +11,9 @@ use crate::tree::Node;
 /// Inputs that every action understands.
 const FLOW_KEYS: [&str; 3] = ["onFailure", "onSuccess", "finallyStep"];
 
-/// An action's inputs: those that must be there, and those that may.
-fn known_inputs(action: Action) -> (&'static [&'static str], &'static [&'static str]) {
-    match action {
-        Action::RunShellScript | Action::RunPowerShellScript => {
-            (&["runCommand"], &["workingDirectory", "timeoutSeconds", "environment", "id"])
-        }
-        Action::RunDocument => (&["documentType", "documentPath"], &["documentParameters", "id"]),
-        Action::DownloadContent => (&["sourceType", "sourceInfo"], &["destinationPath", "id"]),
-        Action::ConfigurePackage => (
-            &["name", "action"],
-            &["version", "installationType", "additionalArguments", "repository", "source", "id"],
-        ),
-        Action::Applications => (&["action", "source"], &["sourceHash", "parameters", "id"]),
-        Action::DomainJoin => (
-            &["directoryId", "directoryName"],
-            &["directoryOU", "dnsIpAddresses", "hostName", "hostNameNumAppendDigits", "keepHostName", "id"],
-        ),
-        _ => (&[], &[]),
-    }
-}
+/// The two script actions' inputs: those that must be there, and those that may.
+const SCRIPT_INPUTS: (&[&str], &[&str]) =
+    (&["runCommand"], &["workingDirectory", "timeoutSeconds", "environment", "id"]);
 
 impl Check<'_, '_> {
     pub(super) fn inputs(
@@ -40,7 +24,6 @@ impl Check<'_, '_> {
         path: &Path<'_>,
         is_last: bool,
     ) {
-        let (required, optional) = known_inputs(action);
         let entries = match inputs {
             Some(node) if !node.is_null() => {
                 let Some(entries) = node.entries() else {
@@ -55,6 +38,24 @@ impl Check<'_, '_> {
             }
             _ => &[],
         };
+        if matches!(action, Action::RunShellScript | Action::RunPowerShellScript) {
+            self.required_script_inputs(action, inputs, entries, step, path);
+            self.script_inputs(entries, path);
+        } else {
+            self.typed_inputs(action, inputs, step, path);
+        }
+        self.flow_inputs(entries, path, is_last);
+    }
+
+    fn required_script_inputs(
+        &mut self,
+        action: Action,
+        inputs: Option<&Node>,
+        entries: &[Entry],
+        step: &Node,
+        path: &Path<'_>,
+    ) {
+        let (required, optional) = SCRIPT_INPUTS;
         for key in required {
             if find_input(entries, key).is_none_or(|entry| entry.value.is_null()) {
                 let span = inputs.filter(|node| !node.is_null()).map_or_else(|| start_of(step), start_of);
@@ -62,13 +63,65 @@ impl Check<'_, '_> {
                 self.problems.error("missing-input", &span, &path.key(key), message, format!("add `{key}`"));
             }
         }
-        if !required.is_empty() {
-            self.warn_unknown_inputs(action, entries, required, optional, path);
+        self.warn_unknown_inputs(action, entries, required, optional, path);
+    }
+
+    /// The inputs of every other action, read as a plan reads them; each finding is put where its value stands.
+    fn typed_inputs(&mut self, action: Action, inputs: Option<&Node>, step: &Node, path: &Path<'_>) {
+        let json = inputs.map_or(serde_json::Value::Null, Node::to_json);
+        let written = inputs.filter(|node| !node.is_null()).unwrap_or(step);
+        for problem in crate::inputs::problems(action, &json) {
+            self.typed_problem(action, &problem, &problem.path, written, path);
         }
-        if matches!(action, Action::RunShellScript | Action::RunPowerShellScript) {
-            self.script_inputs(entries, path);
+    }
+
+    /// Follows the path of a finding into the tree and reports it at the last value that is there.
+    fn typed_problem(
+        &mut self,
+        action: Action,
+        problem: &InputProblem,
+        rest: &[Segment],
+        node: &Node,
+        path: &Path<'_>,
+    ) {
+        let Some((segment, rest)) = rest.split_first() else {
+            let (message, help) = (problem.message.clone(), problem.help.clone());
+            return self.problems.error("bad-input", &node.span, path, message, help);
+        };
+        match segment {
+            Segment::Index(index) => {
+                let path = path.index(*index);
+                let item = node.items().and_then(|items| items.get(*index)).unwrap_or(node);
+                self.typed_problem(action, problem, rest, item, &path);
+            }
+            Segment::Key(key) => {
+                let entry = node.entries().and_then(|entries| find_input(entries, key));
+                let path = path.key(entry.map_or(key, |entry| &entry.key));
+                match (entry, problem.fault) {
+                    (Some(entry), Fault::Unknown) if rest.is_empty() => {
+                        let message = format!("{action} has no input `{}`, it is ignored", shown(key));
+                        self.problems.warn(
+                            "unknown-input",
+                            &entry.key_span,
+                            &path,
+                            message,
+                            problem.help.clone(),
+                        );
+                    }
+                    (None, Fault::Unknown) => {}
+                    (_, Fault::Missing) if rest.is_empty() => {
+                        let span = entry.map_or_else(|| start_of(node), |entry| entry.value.span.clone());
+                        let message = format!("{action} has no `{key}`");
+                        self.problems.error("missing-input", &span, &path, message, problem.help.clone());
+                    }
+                    (Some(entry), _) => self.typed_problem(action, problem, rest, &entry.value, &path),
+                    (None, _) => {
+                        let (message, help) = (problem.message.clone(), problem.help.clone());
+                        self.problems.error("bad-input", &node.span, &path, message, help);
+                    }
+                }
+            }
         }
-        self.flow_inputs(entries, path, is_last);
     }
 
     fn warn_unknown_inputs(

@@ -104,7 +104,13 @@ impl Check<'_, '_> {
     /// An empty default stands for a value that was not given, whatever the rules say.
     fn default_obeys(&mut self, attributes: &[Entry], parameter: &Parameter, path: &Path<'_>) {
         let (Some(entry), Some(value)) = (find(attributes, "default"), &parameter.default) else { return };
-        if value.as_str().is_some_and(str::is_empty) {
+        let is_empty = match value {
+            Json::String(text) => text.is_empty(),
+            Json::Array(items) => items.is_empty(),
+            Json::Object(entries) => entries.is_empty(),
+            _ => false,
+        };
+        if is_empty {
             return;
         }
         let (span, path) = (&entry.value.span, path.key("default"));
@@ -224,14 +230,26 @@ impl Check<'_, '_> {
             let items = entry.value.items().unwrap_or_default();
             items.iter().filter_map(Node::scalar).map(str::to_owned).collect()
         });
-        Rules {
+        let rules = Rules {
             allowed_values,
             allowed_pattern: self.pattern(attributes, path),
             min_chars: self.count(attributes, "minChars", path),
             max_chars: self.count(attributes, "maxChars", path),
             min_items: self.count(attributes, "minItems", path),
             max_items: self.count(attributes, "maxItems", path),
+        };
+        for (key, min, max) in
+            [("minChars", rules.min_chars, rules.max_chars), ("minItems", rules.min_items, rules.max_items)]
+        {
+            if let (Some(min), Some(max), Some(entry)) = (min, max, find(attributes, key))
+                && min > max
+            {
+                let message = format!("at least {min} and at most {max} cannot both hold");
+                let help = "change one of the two";
+                self.problems.error("bad-count", &entry.value.span, &path.key(key), message, help);
+            }
         }
+        rules
     }
 
     /// A number, or a text that is one.

@@ -52,7 +52,9 @@ impl Names {
             Some((format!("there is no {what} `{}`", shown(name)), help))
         };
         if let Some(variable) = name.strip_prefix("variable:") {
-            return among(&self.variables, variable, "variable");
+            // Of a map or list, what follows the name leads inside.
+            let end = variable.find(['.', '[']).unwrap_or(variable.len());
+            return among(&self.variables, &variable[..end], "variable");
         }
         if let Some(global) = name.strip_prefix("global:") {
             return (!GLOBALS.contains(&global)).then(|| {

@@ -79,6 +79,9 @@ fn a_secret_value_is_shown_nowhere() {
     assert_eq!(bound.redacted_json(), r#"{"p":"****"}"#);
     assert_eq!(format!("{bound:?}"), r#"Bound({"p":"****"})"#);
     assert_eq!(bound.to_json(), r#"{"p":"hunter"}"#);
+    assert!(document.parameter("p").unwrap().is_secret());
+    assert_eq!(bound.secret_texts(), ["hunter"]);
+    assert_eq!(crate::bound(&document, &[("p", &["abc"])]).secret_texts(), [""; 0]);
     let refused = bind(&document, &[("p", &["Hunter2"])]).unwrap_err();
     assert_eq!(refused, "parameter `p` is not right; it must match [a-z]+");
 }

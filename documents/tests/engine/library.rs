@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleetwright_documents::{Document, Platform, library};
+use fleetwright_documents::{Decision, Document, FailReason, HostTraits, Platform, library};
 use sha2::{Digest, Sha256};
 
 use crate::{accepted, bind, bound, plan, shown};
@@ -64,4 +64,48 @@ fn wrong_values_are_told_all_at_once() {
             "the document has no parameter `command`; did you mean `commands`?",
         ]
     );
+}
+
+/// Arguments for the parameters that have no default.
+fn required(name: &str) -> &'static [(&'static str, &'static [&'static str])] {
+    match name {
+        "AWS-ApplyAnsiblePlaybooks" => {
+            &[("SourceType", &["S3"]), ("SourceInfo", &["{\"path\": \"https://host/bucket/x\"}"])]
+        }
+        "AWS-ConfigureAWSPackage" => &[("action", &["Install"]), ("name", &["agent"])],
+        "AWS-ConfigureDocker" => &[("action", &["Install"])],
+        "AWS-RunDockerAction" => &[("action", &["Ps"])],
+        "AWS-InstallApplication" | "AWS-InstallPowerShellModule" => &[("source", &["https://host/x"])],
+        "AWS-JoinDirectoryServiceDomain" => &[("directoryId", &["d-1"]), ("directoryName", &["a.b"])],
+        "AWS-RunDocument" => &[("sourceType", &["SSMDocument"]), ("sourceInfo", &["{\"name\": \"mine\"}"])],
+        "AWS-RunRemoteScript" => {
+            &[("sourceType", &["S3"]), ("sourceInfo", &["{\"path\": \"https://host/bucket/x\"}"])]
+        }
+        "AWS-RunPowerShellScript" | "AWS-RunShellScript" => &[("commands", &["ls"])],
+        _ => &[],
+    }
+}
+
+#[test]
+fn every_step_of_every_document_has_inputs_that_an_agent_can_use() {
+    for shipped in library::all() {
+        let document = document(shipped.name);
+        let bound = bound(&document, required(shipped.name));
+        for platform in [Platform::Linux, Platform::Windows] {
+            let host = HostTraits { platform, supports: &|_| true };
+            for step in document.plan(&bound, &host).steps {
+                let fails = matches!(&step.decision, Decision::Fail { reason: FailReason::BadInputs { .. } });
+                assert!(!fails, "{} on {platform}: {:?}", shipped.name, step.decision);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_line_reaches_the_shell_and_everything_else_only_variables() {
+    let document = document("AWS-RunSaltState");
+    let bound = bound(&document, &[("state", &["$(reboot) '\"{{ test }}"])]);
+    let line = shown(&plan(&document, &bound, Platform::Linux)).remove(0);
+    let (script, variables) = line.split_once("] SSM_").unwrap();
+    assert!(!script.contains("reboot") && variables.contains("state=$(reboot) '\"{{ test }}"), "{line}");
 }

@@ -10,6 +10,7 @@ mod automation;
 mod binding;
 mod diagnostics;
 mod flow;
+mod habits;
 mod hostile;
 mod library;
 mod planning;
@@ -61,7 +62,7 @@ fn shown(plan: &Plan) -> Vec<String> {
             }
             line
         }
-        Decision::Run(StepInputs::Other(inputs)) => format!("run {inputs}"),
+        Decision::Run(inputs) => format!("run {inputs:?}"),
         Decision::Skip { reason } => format!("skip {reason}"),
         Decision::Fail { reason } => format!("fail {reason}"),
     };
