@@ -3,7 +3,7 @@
 //! ```text
 //!   doors        authenticate, authorise, translate; nothing else
 //!     │
-//!   nodes · commands · mailbox        operations, records, and what happens by itself
+//!   nodes · commands · documents · mailbox        operations, records, and what happens by itself
 //!     │
 //!   fleetwright_store                 tables and blobs: the truth
 //! ```
@@ -14,6 +14,7 @@
 
 pub mod authority;
 pub mod commands;
+pub mod documents;
 pub mod doors;
 pub mod error;
 pub mod house;

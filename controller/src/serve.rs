@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::authority::{self, AuthorityError, IssueError};
 use crate::commands::reconcile;
 use crate::commands::retention::{self, Retention};
+use crate::documents::{self, sweep::Sweep};
 use crate::doors::grpc::routes;
 use crate::doors::listener::{ListenError, Listener};
 use crate::error::Refusal;
@@ -89,6 +90,7 @@ impl Controller {
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
         departures::finish_all(&house).await.map_err(StartError::Recover)?;
+        documents::delete::finish_all(&house).await.map_err(|error| StartError::Recover(error.into()))?;
         reconcile::load(&house).await.map_err(StartError::Recover)?;
         let names = server_names(settings);
         let listener = Listener::bind(settings.listen, names, &house.authority, house.clock.now()).await?;
@@ -101,6 +103,7 @@ impl Controller {
         tasks.spawn(every(house.clone(), presence::FLUSH_INTERVAL, Chore::FlushPresence));
         tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
         tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));
+        tasks.spawn(every(house.clone(), documents::sweep::INTERVAL, Chore::Documents));
         tasks.spawn(listener.serve(house.clone(), routes(&house), stop.subscribe()));
         Ok(Self { house, address, data_dir, stop, tasks })
     }
@@ -158,15 +161,18 @@ enum Chore {
     FlushPresence,
     Departures,
     Retention,
+    Documents,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
     let mut retention = Retention::default();
+    let mut sweep = Sweep::default();
     loop {
         house.clock.sleep(interval).await;
         let result = match chore {
             Chore::FlushPresence => presence::flush(&house).await,
             Chore::Departures => departures::finish_all(&house).await,
+            Chore::Documents => sweep.run_once(&house).await.map_err(Refusal::from),
             Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {

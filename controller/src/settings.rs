@@ -30,6 +30,7 @@ pub struct Settings {
     pub store: StoreSettings,
     pub agents: AgentSettings,
     pub output: OutputSettings,
+    pub documents: DocumentSettings,
     pub retention: RetentionSettings,
 }
 
@@ -53,6 +54,15 @@ pub struct OutputSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub struct DocumentSettings {
+    pub count_max: u64,
+    pub versions_max: u64,
+    pub shares_max: u64,
+    pub attachment_max_mib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RetentionSettings {
     pub commands_days: u64,
 }
@@ -66,6 +76,7 @@ impl Default for Settings {
             store: StoreSettings::default(),
             agents: AgentSettings::default(),
             output: OutputSettings::default(),
+            documents: DocumentSettings::default(),
             retention: RetentionSettings::default(),
         }
     }
@@ -89,6 +100,12 @@ impl Default for OutputSettings {
     }
 }
 
+impl Default for DocumentSettings {
+    fn default() -> Self {
+        Self { count_max: 500, versions_max: 1000, shares_max: 1000, attachment_max_mib: 1024 }
+    }
+}
+
 impl Default for RetentionSettings {
     fn default() -> Self {
         Self { commands_days: 30 }
@@ -102,6 +119,14 @@ pub struct Limits {
     pub output_stream_max_bytes: u64,
     /// An agent says something at least this often; silent for two and a half times as long, it is taken for gone.
     pub heartbeat: Duration,
+    /// How many documents the fleet may have.
+    pub documents: u64,
+    /// How many versions one document may have.
+    pub document_versions: u64,
+    /// With how many principals one document may be shared.
+    pub document_shares: u64,
+    /// Bytes of one file of a document.
+    pub attachment_max_bytes: u64,
     /// How long finished commands are kept.
     pub keep_commands: Duration,
 }
@@ -121,17 +146,25 @@ impl Settings {
     }
 
     fn check(&self, path: &Path) -> Result<(), SettingsError> {
-        let Self { listen: _, names: _, data_dir: _, store, agents, output, retention } = self;
+        let Self { listen: _, names: _, data_dir: _, store, agents, output, documents, retention } = self;
         let rows = [
             (8..=65_536).contains(&store.cache_mib),
             (1..=3600).contains(&agents.heartbeat_seconds),
             (1..=1_048_576).contains(&output.stream_max_mib),
+            (1..=100_000).contains(&documents.count_max),
+            (1..=100_000).contains(&documents.versions_max),
+            (1..=10_000).contains(&documents.shares_max),
+            (1..=16_384).contains(&documents.attachment_max_mib),
             (1..=36_500).contains(&retention.commands_days),
         ];
         let ranges = [
             ("store.cache_mib", "8 to 65536"),
             ("agents.heartbeat_seconds", "1 to 3600"),
             ("output.stream_max_mib", "1 to 1048576"),
+            ("documents.count_max", "1 to 100000"),
+            ("documents.versions_max", "1 to 100000"),
+            ("documents.shares_max", "1 to 10000"),
+            ("documents.attachment_max_mib", "1 to 16384"),
             ("retention.commands_days", "1 to 36500"),
         ];
         match rows.iter().position(|good| !good) {
@@ -148,6 +181,10 @@ impl Settings {
         Limits {
             output_stream_max_bytes: self.output.stream_max_mib << 20,
             heartbeat: Duration::from_secs(self.agents.heartbeat_seconds),
+            documents: self.documents.count_max,
+            document_versions: self.documents.versions_max,
+            document_shares: self.documents.shares_max,
+            attachment_max_bytes: self.documents.attachment_max_mib << 20,
             keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
         }
     }

@@ -13,17 +13,31 @@
 //! command-open     CommandId                               commands without a final state
 //! command-token    client token                            which command a repeated request made
 //! invocation       CommandId, NodeId                       a command on a node
+//! document         DocumentName                            what the versions of a document share
+//! document-version       KeptId, version                   one version, with its text while that is small
+//! document-version-name  KeptId, version name              which version has it
+//! document-content       KeptId, SHA-256                   which version says this
+//! document-share         KeptId, principal                 to whom it is shown
+//! document-required      DocumentName, DocumentName, version  which document is required by which version of another
+//! document-leaving       KeptId                            a deleted one whose versions are not all gone yet
+//! document-upload        KeptId                            a file that no document has taken yet
 //! output-length    CommandId, NodeId, step and stream         how many bytes of a stream are durable
 //! output           CommandId, NodeId, step and stream, offset  a piece of it, or where its blob is
 //! ```
 //!
 //! Limits: rows of finished commands go by age (`retention.commands_days`), with everything under their id; nodes and
-//! activations stay until an operator deletes them, expired activations go after the same age.
+//! activations stay until an operator deletes them, expired activations go after the same age. Documents stay until an
+//! operator deletes them and are counted against `documents.*`; uploads go after a day.
 
 use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
 use crate::commands::records::{CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TokenRecord};
+use crate::documents::names::DocumentName;
+use crate::documents::records::{
+    DocumentRecord, KeptId, LeavingRecord, RequiredRecord, ShareRecord, UploadRecord, VersionNumber,
+    VersionRecord,
+};
 use crate::mailbox::MailboxRecord;
 use crate::nodes::records::{ActivationRecord, InventoryRecord, KeyRecord, NodeRecord, PresenceRecord};
 
@@ -39,6 +53,15 @@ pub const COMMAND_TIME: Table<(Reverse<u64>, CommandId), Mark> = Table::new("com
 pub const COMMAND_OPEN: Table<CommandId, Mark> = Table::new("command-open");
 pub const COMMAND_TOKEN: Table<String, TokenRecord> = Table::new("command-token");
 pub const INVOCATION: Table<(CommandId, NodeId), InvocationRecord> = Table::new("invocation");
+pub const DOCUMENT: Table<DocumentName, DocumentRecord> = Table::new("document");
+pub const DOCUMENT_VERSION: Table<(KeptId, u64), VersionRecord> = Table::new("document-version");
+pub const DOCUMENT_VERSION_NAME: Table<(KeptId, String), VersionNumber> = Table::new("document-version-name");
+pub const DOCUMENT_CONTENT: Table<(KeptId, String), VersionNumber> = Table::new("document-content");
+pub const DOCUMENT_SHARE: Table<(KeptId, String), ShareRecord> = Table::new("document-share");
+pub const DOCUMENT_REQUIRED: Table<(DocumentName, DocumentName, u64), RequiredRecord> =
+    Table::new("document-required");
+pub const DOCUMENT_LEAVING: Table<KeptId, LeavingRecord> = Table::new("document-leaving");
+pub const DOCUMENT_UPLOAD: Table<KeptId, UploadRecord> = Table::new("document-upload");
 pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::new("output-length");
 pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
 

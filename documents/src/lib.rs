@@ -12,6 +12,7 @@
 mod action;
 mod bind;
 mod check;
+mod data;
 mod diagnostic;
 mod document;
 pub mod flow;
@@ -35,6 +36,7 @@ mod values;
 pub use action::{Action, Platform};
 pub use bind::{Bound, BoundJsonError, ParameterError, Reference};
 pub use check::{Checked, MAX_DOCUMENT_BYTES, parse};
+pub use data::read_data;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use document::{
     Document, Interpolation, Kind, Otherwise, Parameter, ParameterType, Rules, Runbook, RunbookStep,

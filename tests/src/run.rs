@@ -17,7 +17,8 @@ impl Run {
     #[must_use]
     pub fn script(lines: &str) -> Self {
         let lines: Vec<String> = lines.lines().map(|line| line.trim().to_owned()).collect();
-        let document = Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new() };
+        let document =
+            Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new(), hash: None };
         Self::of(document).parameter("commands", lines)
     }
 

@@ -12,9 +12,10 @@ use fleetwright_agent::identity::ControllerAddress;
 use fleetwright_proto::agent::accepted::Outcome;
 use fleetwright_proto::agent::agent_server::{Agent, AgentServer};
 use fleetwright_proto::agent::{
-    Accepted, AgentMessage, Certificate, ControllerMessage, Delivery, EnrollRequest, EnrollResponse, Goodbye,
-    Heartbeat, Hello, Inventory, InvocationStatus, Output, OutputAck, Report, ReportAck, Welcome,
-    agent_message, controller_message, delivery,
+    Accepted, AgentMessage, Certificate, ControllerMessage, Delivery, EnrollRequest, EnrollResponse,
+    GetAttachmentRequest, GetAttachmentResponse, GetDocumentRequest, GetDocumentResponse, Goodbye, Heartbeat,
+    Hello, Inventory, InvocationStatus, Output, OutputAck, Report, ReportAck, Welcome, agent_message,
+    controller_message, delivery,
 };
 use fleetwright_proto::ids::NodeId;
 use futures::Stream;
@@ -393,5 +394,21 @@ impl Agent for Controller {
             }
         });
         Ok(Response::new(Box::pin(futures::stream::poll_fn(move |context| messages.poll_recv(context)))))
+    }
+
+    async fn get_document(
+        &self,
+        request: Request<GetDocumentRequest>,
+    ) -> Result<Response<GetDocumentResponse>, Status> {
+        Err(Status::not_found(format!("there is no document {}", request.into_inner().name)))
+    }
+
+    type GetAttachmentStream = futures::stream::Empty<Result<GetAttachmentResponse, Status>>;
+
+    async fn get_attachment(
+        &self,
+        request: Request<GetAttachmentRequest>,
+    ) -> Result<Response<Self::GetAttachmentStream>, Status> {
+        Err(Status::not_found(format!("there is no document {}", request.into_inner().document_name)))
     }
 }

@@ -24,6 +24,10 @@ pub(crate) enum ArgumentError {
     TwoTimeouts,
     #[error("deregistering wants a yes, and nobody is at the terminal: add --yes")]
     DeregisterWantsYes,
+    #[error("deleting wants a yes, and nobody is at the terminal: add --yes")]
+    DocumentDeleteWantsYes,
+    #[error("cannot read the attachment {}", .path.display())]
+    Attachment { path: std::path::PathBuf, source: std::io::Error },
     #[error("command {command} ran on {nodes} nodes: say which one, or leave -o to table")]
     ManyNodes { command: String, nodes: usize },
     #[error(transparent)]

@@ -9,6 +9,7 @@ pub(crate) mod command;
 pub(crate) mod invocation;
 pub(crate) mod node;
 pub(crate) mod output;
+pub(crate) mod registry;
 pub(crate) mod status;
 
 use std::time::{Duration, UNIX_EPOCH};

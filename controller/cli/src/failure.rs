@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     Answer { code: tonic::Code, message: String },
     #[error("the answer of the controller has no {0}: it may be of another release than this program")]
     IncompleteAnswer(&'static str),
+    /// What is wrong was drawn already.
+    #[error("the document {path} has errors: nothing was sent")]
+    DocumentRefused { path: String },
     #[error("not confirmed, nothing was done")]
     NotConfirmed,
     #[error("interrupted")]
@@ -38,7 +41,10 @@ impl Failure {
             Self::Context(error) => error.exit(),
             Self::Connect(error) => error.exit(),
             Self::Answer { code, .. } => Exit::of_answer(*code),
-            Self::IncompleteAnswer(_) | Self::NotConfirmed | Self::Write(_) => Exit::Refused,
+            Self::IncompleteAnswer(_)
+            | Self::NotConfirmed
+            | Self::DocumentRefused { .. }
+            | Self::Write(_) => Exit::Refused,
             Self::Interrupted => Exit::Interrupted,
         }
     }

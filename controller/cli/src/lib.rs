@@ -75,6 +75,9 @@ pub enum OperatorCommand {
     /// Look at commands, their output, and cancel them
     #[command(subcommand)]
     Command(verbs::command::CommandVerb),
+    /// Keep documents at the controller: make, change, share and delete them
+    #[command(subcommand)]
+    Document(verbs::document::DocumentVerb),
     /// Say why a command, or one node's part of it, is in its state
     Why(verbs::why::WhyArgs),
     /// Look at nodes, tag them, wait for them, remove them
@@ -99,6 +102,7 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
     let ended = match command {
         OperatorCommand::Run(args) => verbs::run::run(io, &asked, args).await,
         OperatorCommand::Command(verb) => verbs::command::run(io, &asked, verb).await,
+        OperatorCommand::Document(verb) => verbs::document::run(io, &asked, verb).await,
         OperatorCommand::Why(args) => verbs::why::run(io, &asked, args).await,
         OperatorCommand::Node(verb) => verbs::node::run(io, &asked, verb).await,
         OperatorCommand::Activation(verb) => verbs::activation::run(io, &asked, verb).await,

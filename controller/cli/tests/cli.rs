@@ -17,6 +17,8 @@ mod help;
 mod nouns;
 #[path = "cli/pki.rs"]
 mod pki;
+#[path = "cli/registry.rs"]
+mod registry;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/terminal.rs"]

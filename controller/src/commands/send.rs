@@ -21,6 +21,9 @@ use super::records::{
     CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, TokenRecord,
 };
 use super::state::{self, Reason};
+use crate::documents::find;
+use crate::documents::kinds::{DocumentType, HashType};
+use crate::documents::names::{Reference, shown};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
 use crate::mailbox::{Mail, MailboxRecord};
@@ -43,10 +46,18 @@ const DELIVERY_TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Which document a command is to run.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// A stored or shipped one. An empty version is the default version.
-    Named { name: String, version: String },
+    /// A stored or shipped one, under its name, `name:version` or ARN. An empty version is the default version. With a
+    /// hash, only if its text has this hash.
+    Named { name: String, version: String, hash: Option<DocumentHash> },
     /// One that comes with the request.
     Content(Bytes),
+}
+
+/// The hash that a document's text must have, hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentHash {
+    pub hash_type: HashType,
+    pub hash: String,
 }
 
 /// What an operator asks for, unchecked.
@@ -112,7 +123,7 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
     let max_errors = parse_errors(&wish.max_errors)?;
     let delivery_timeout = delivery_timeout(wish.delivery_timeout)?;
     let targets = selectors(wish.targets)?;
-    let (used, text, document) = find_document(wish.document)?;
+    let (used, text, document) = find_document(house, wish.document).await?;
     let bound = bind(&used.name, &document, &wish.parameters)?;
     refuse_references(&document, &bound)?;
     let parameters = bound.to_json();
@@ -194,20 +205,19 @@ fn describe(targets: &[Selector]) -> String {
     parts.collect::<Vec<_>>().join(" and ")
 }
 
-fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refusal> {
+/// What a command runs, fixed from here on: a document of the fleet is copied, so that nobody who changes or deletes
+/// it meanwhile changes what runs.
+async fn find_document(house: &House, wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refusal> {
     let (name, version, source, text) = match wanted {
-        Wanted::Named { name, version } => {
-            let shipped =
-                fleetwright_documents::library::get(&name).ok_or_else(|| unknown_document(&name))?;
-            let only = shipped.version.to_string();
-            if !["", "$DEFAULT", "$LATEST", &only].contains(&version.as_str()) {
-                return Err(Refusal::not_found(format!(
-                    "document {name} has no version `{}`: it has {only}",
-                    version.escape_debug()
-                )));
-            }
-            let text = Bytes::from_static(shipped.text.as_bytes());
-            (name, only, DocumentSource::Library, text)
+        Wanted::Named { name, version, hash } => {
+            let found = find::get(house, &Reference::parse(&name, &version)?).await?;
+            refuse_type(&found.view)?;
+            refuse_other_hash(&found, hash)?;
+            let source = match found.view.owner {
+                find::Owner::Amazon => DocumentSource::Library,
+                find::Owner::Fleet => DocumentSource::Blob,
+            };
+            (found.view.name, found.view.version.to_string(), source, found.content)
         }
         Wanted::Content(text) => (INLINE.to_owned(), "1".to_owned(), DocumentSource::Blob, text),
     };
@@ -221,14 +231,32 @@ fn find_document(wanted: Wanted) -> Result<(DocumentUsed, Bytes, Document), Refu
     Ok((DocumentUsed { name, version, sha256, source }, text, checked.document))
 }
 
-fn unknown_document(name: &str) -> Refusal {
-    let shown: String = name.chars().take(128).collect();
-    let known: Vec<_> = fleetwright_documents::library::all().iter().map(|document| document.name).collect();
-    Refusal::not_found(format!(
-        "there is no document `{}`: there are {}",
-        shown.escape_debug(),
-        known.join(", ")
-    ))
+fn refuse_type(view: &find::View) -> Result<(), Refusal> {
+    let (name, found) = (&view.name, view.document_type);
+    if found.runs_as_command() {
+        return Ok(());
+    }
+    let instead = match found {
+        DocumentType::Policy => "it is for associations",
+        DocumentType::Automation => "a runbook runs at the controller, step by step",
+        DocumentType::Package => "AWS-ConfigureAWSPackage installs it",
+        _ => "it has no steps for nodes",
+    };
+    Err(Refusal::invalid(format!("{name} is of type {found}, and Run Command runs only Command: {instead}")))
+}
+
+fn refuse_other_hash(found: &find::Found, wanted: Option<DocumentHash>) -> Result<(), Refusal> {
+    let Some(DocumentHash { hash_type, hash }) = wanted else { return Ok(()) };
+    let actual = hash_type.of(&found.content);
+    if actual.eq_ignore_ascii_case(&hash) {
+        return Ok(());
+    }
+    Err(Refusal::conflict(format!(
+        "version {} of document {} has {hash_type} {actual}, and not {}: look at what changed before you run it",
+        found.view.version,
+        found.view.name,
+        shown(&hash)
+    )))
 }
 
 fn bad_document(name: &str, problems: &Diagnostics) -> Refusal {

@@ -27,6 +27,8 @@ pub enum Caller {
 pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.agent.v1.Agent/Enroll", Caller::Anyone),
     ("/fleetwright.agent.v1.Agent/Connect", Caller::Node),
+    ("/fleetwright.agent.v1.Agent/GetDocument", Caller::Node),
+    ("/fleetwright.agent.v1.Agent/GetAttachment", Caller::Node),
     ("/fleetwright.control.v1.Controller/GetStatus", Caller::Operator),
     ("/fleetwright.control.v1.Activations/CreateActivation", Caller::Operator),
     ("/fleetwright.control.v1.Activations/ListActivations", Caller::Operator),
@@ -44,6 +46,16 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Commands/GetOutput", Caller::Operator),
     ("/fleetwright.control.v1.Commands/CancelCommand", Caller::Operator),
     ("/fleetwright.control.v1.Commands/Explain", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/CreateDocument", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/UpdateDocument", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/SetDefaultVersion", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/ReadDocument", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/ListDocuments", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/ListVersions", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/DeleteDocument", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/ShareDocument", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/ChangeDocumentTags", Caller::Operator),
+    ("/fleetwright.control.v1.Documents/UploadAttachment", Caller::Operator),
 ];
 
 /// Whether this peer may call this path. A path without a row is let through to be answered as unknown.

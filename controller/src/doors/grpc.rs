@@ -4,6 +4,7 @@ pub mod activations;
 pub mod agent;
 pub mod commands;
 pub mod controller;
+pub mod documents;
 pub mod nodes;
 mod page;
 
@@ -14,10 +15,12 @@ use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
+use fleetwright_proto::control::documents_server::DocumentsServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
+use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
 use crate::house::House;
 
@@ -28,7 +31,10 @@ pub fn routes(house: &Arc<House>) -> Routes {
         AgentServer::new(agent::AgentDoor::new(house.clone())).max_decoding_message_size(MESSAGE_MAX_BYTES);
     let commands = CommandsServer::new(commands::CommandsDoor::new(house.clone()))
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let documents = DocumentsServer::new(documents::DocumentsDoor::new(house.clone()))
+        .max_decoding_message_size(MESSAGE_MAX_BYTES);
     Routes::new(agent)
+        .add_service(documents)
         .add_service(commands)
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
         .add_service(ActivationsServer::new(activations::ActivationsDoor::new(house.clone())))
@@ -53,6 +59,12 @@ pub fn status(refusal: &Refusal) -> Status {
         tracing::error!(error = refusal.message, "an operation failed");
     }
     Status::new(code, refusal.message.clone())
+}
+
+impl From<DocumentError> for Status {
+    fn from(error: DocumentError) -> Self {
+        status(&error.into())
+    }
 }
 
 impl From<Refusal> for Status {

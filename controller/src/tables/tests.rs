@@ -52,10 +52,34 @@ fn every_table_reads_its_stored_examples() {
         &INVOCATION,
         r#"{"format":1,"state":"Failed","reason":{"StepFailed":{"step":"runShellScript","detail":"exit code 3"}},"dispatched":{"at":1790000000000,"seq":7},"started":1790000000100,"finished":1790000000200,"deadline":1790007200000,"report_seq":2,"steps":[{"name":"runShellScript","action":"aws:runShellScript","status":"Failed","exit_code":3,"started_ms":1790000000100,"finished_ms":1790000000190,"detail":"exit code 3","stdout_bytes":0,"stderr_bytes":36,"stdout_dropped_bytes":0,"stderr_dropped_bytes":0}],"cancel":null,"late":{"state":"Success","at":1790000009000}}"#,
     );
+    document_examples(&mut seen);
     check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);
     check(&mut seen, &OUTPUT, "\0exact bytes");
     let drawn = include_str!("../tables.rs").matches("Table::new(\"").count();
     assert_eq!(seen.len(), drawn, "every table has an example: {seen:?}");
+}
+
+fn document_examples(seen: &mut Vec<&'static str>) {
+    check(
+        seen,
+        &DOCUMENT,
+        r#"{"format":1,"id":"67e5504410b1426f9247bb680e5fe0c8","document_type":"Command","created":1790000000000,"created_by":"admin","default_version":1,"latest_version":3,"last_version":4,"versions":3,"tags":{"team":"web"}}"#,
+    );
+    check(
+        seen,
+        &DOCUMENT_VERSION,
+        r#"{"format":1,"version_name":"v1","display_name":"Disk","created":1790000000000,"author":"admin","written_in":"JSON","content":{"Here":"{}"},"sha256":"ab","sha1":"cd","bytes":2,"schema_version":"2.2","platform_types":["Linux","Windows"],"target_type":"/AWS::EC2::Instance","requires":[{"name":"Other","version":"$LATEST","version_name":null,"require_type":null}],"attachments":[{"name":"tool.zip","bytes":7,"sha256":"ef","upload":"67e5504410b1426f9247bb680e5fe0c9"}]}"#,
+    );
+    check(seen, &DOCUMENT_VERSION_NAME, r#"{"format":1,"version":3}"#);
+    check(seen, &DOCUMENT_CONTENT, r#"{"format":1,"version":3}"#);
+    check(seen, &DOCUMENT_SHARE, r#"{"format":1,"version":null,"shared":1790000000000,"shared_by":"admin"}"#);
+    check(seen, &DOCUMENT_REQUIRED, r#"{"format":1,"version":2}"#);
+    check(seen, &DOCUMENT_LEAVING, r#"{"format":1,"name":"Disk"}"#);
+    check(
+        seen,
+        &DOCUMENT_UPLOAD,
+        r#"{"format":1,"bytes":7,"sha256":"ef","uploaded":1790000000000,"uploaded_by":"admin"}"#,
+    );
 }
 
 #[test]

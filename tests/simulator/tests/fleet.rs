@@ -71,7 +71,11 @@ impl House {
     async fn run(&self, line: &str) -> Vec<State> {
         let house = self.controller.house();
         let wish = Wish {
-            document: Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new() },
+            document: Wanted::Named {
+                name: "AWS-RunShellScript".to_owned(),
+                version: String::new(),
+                hash: None,
+            },
             parameters: [("commands".to_owned(), vec![line.to_owned()])].into(),
             targets: vec![("all".to_owned(), Vec::new())],
             max_concurrency: "100%".to_owned(),

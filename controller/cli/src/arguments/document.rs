@@ -131,7 +131,7 @@ impl Parameter {
 }
 
 /// `None` when there is more than `most` bytes.
-fn read_at_most(from: impl Read, most: usize) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_at_most(from: impl Read, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
     from.take(most as u64 + 1).read_to_end(&mut content)?;
     Ok((content.len() <= most).then_some(content))

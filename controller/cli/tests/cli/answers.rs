@@ -5,11 +5,12 @@ use std::pin::Pin;
 use fleetwright_proto::control::activations_server::Activations;
 use fleetwright_proto::control::commands_server::Commands;
 use fleetwright_proto::control::controller_server::Controller;
+use fleetwright_proto::control::documents_server::Documents;
 use fleetwright_proto::control::nodes_server::Nodes;
 use fleetwright_proto::control::*;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::controller::{Asked, Shared};
 
@@ -209,5 +210,116 @@ impl Commands for Shared {
     async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
         self.command(&request.get_ref().command_id)?;
         Ok(Response::new(self.script.lock().unwrap().explanation.clone()))
+    }
+}
+
+impl Shared {
+    fn document(&self, name: &str) -> Result<Document, Status> {
+        let script = self.script.lock().unwrap();
+        let found = script.documents.iter().find(|known| known.name == name);
+        found.cloned().ok_or_else(|| Status::not_found(format!("there is no document `{name}`")))
+    }
+}
+
+#[tonic::async_trait]
+impl Documents for Shared {
+    async fn create_document(
+        &self,
+        request: Request<CreateDocumentRequest>,
+    ) -> Answer<CreateDocumentResponse> {
+        let request = request.into_inner();
+        self.note(Asked::CreateDocument(request.clone()))?;
+        let document = Document { name: request.name, version: 1, default_version: 1, ..Document::default() };
+        Ok(Response::new(CreateDocumentResponse { document: Some(document) }))
+    }
+
+    async fn update_document(
+        &self,
+        request: Request<UpdateDocumentRequest>,
+    ) -> Answer<UpdateDocumentResponse> {
+        let request = request.into_inner();
+        self.note(Asked::UpdateDocument(request.clone()))?;
+        let mut document = self.document(&request.name)?;
+        document.version = document.latest_version + 1;
+        Ok(Response::new(UpdateDocumentResponse { document: Some(document) }))
+    }
+
+    async fn set_default_version(
+        &self,
+        request: Request<SetDefaultVersionRequest>,
+    ) -> Answer<SetDefaultVersionResponse> {
+        let request = request.into_inner();
+        self.note(Asked::SetDefault(request.clone()))?;
+        let mut document = self.document(&request.name)?;
+        document.version = request.version.parse().unwrap_or(document.latest_version);
+        document.default_version = document.version;
+        Ok(Response::new(SetDefaultVersionResponse { document: Some(document) }))
+    }
+
+    async fn read_document(&self, request: Request<ReadDocumentRequest>) -> Answer<ReadDocumentResponse> {
+        self.check()?;
+        let document = Some(self.document(&request.get_ref().name)?);
+        let reading = self.script.lock().unwrap().reading.clone();
+        Ok(Response::new(ReadDocumentResponse { document, ..reading }))
+    }
+
+    async fn list_documents(&self, request: Request<ListDocumentsRequest>) -> Answer<ListDocumentsResponse> {
+        let request = request.into_inner();
+        self.note(Asked::ListDocuments(request.clone()))?;
+        let script = self.script.lock().unwrap();
+        let (documents, next_page_token) = page(&script.documents, &request.page_token);
+        Ok(Response::new(ListDocumentsResponse { documents, next_page_token }))
+    }
+
+    async fn list_versions(&self, request: Request<ListVersionsRequest>) -> Answer<ListVersionsResponse> {
+        self.check()?;
+        let document = self.document(&request.get_ref().name)?;
+        let versions: Vec<_> =
+            (1..=document.latest_version).map(|version| Document { version, ..document.clone() }).collect();
+        let (versions, next_page_token) = page(&versions, &request.get_ref().page_token);
+        Ok(Response::new(ListVersionsResponse { versions, next_page_token }))
+    }
+
+    async fn delete_document(
+        &self,
+        request: Request<DeleteDocumentRequest>,
+    ) -> Answer<DeleteDocumentResponse> {
+        self.note(Asked::DeleteDocument(request.into_inner()))?;
+        Ok(Response::new(DeleteDocumentResponse {}))
+    }
+
+    async fn share_document(&self, request: Request<ShareDocumentRequest>) -> Answer<ShareDocumentResponse> {
+        self.note(Asked::ShareDocument(request.into_inner()))?;
+        let shares = self.script.lock().unwrap().shares.clone();
+        Ok(Response::new(ShareDocumentResponse { shares }))
+    }
+
+    async fn change_document_tags(
+        &self,
+        request: Request<ChangeDocumentTagsRequest>,
+    ) -> Answer<ChangeDocumentTagsResponse> {
+        let request = request.into_inner();
+        self.note(Asked::TagDocument(request.clone()))?;
+        let mut tags = self.document(&request.name)?.tags;
+        tags.extend(request.set);
+        tags.retain(|key, _| !request.remove.contains(key));
+        Ok(Response::new(ChangeDocumentTagsResponse { tags }))
+    }
+
+    async fn upload_attachment(
+        &self,
+        request: Request<Streaming<UploadAttachmentRequest>>,
+    ) -> Answer<UploadAttachmentResponse> {
+        let (mut pieces, mut bytes) = (request.into_inner(), Vec::new());
+        while let Some(piece) = pieces.message().await? {
+            bytes.extend_from_slice(&piece.data);
+        }
+        let answer = UploadAttachmentResponse {
+            upload_id: "67e5504410b1426f9247bb680e5fe0c8".into(),
+            bytes: bytes.len() as u64,
+            sha256: String::new(),
+        };
+        self.note(Asked::Upload(bytes))?;
+        Ok(Response::new(answer))
     }
 }

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex};
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
+use fleetwright_proto::control::documents_server::DocumentsServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::{
-    Activation, CancelCommandRequest, Command, CreateActivationRequest, ExplainResponse, GetStatusResponse,
-    Invocation, ListCommandsRequest, ListNodesRequest, Node, OutputChunk, SendCommandRequest,
-    WaitNodesRequest, WatchCommandResponse,
+    Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateActivationRequest,
+    CreateDocumentRequest, DeleteDocumentRequest, Document, DocumentShare, ExplainResponse,
+    GetStatusResponse, Invocation, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node,
+    OutputChunk, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest,
+    UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -37,6 +40,15 @@ pub(crate) enum Asked {
     ListCommands(ListCommandsRequest),
     Wait(WaitNodesRequest),
     Deregister(String),
+    CreateDocument(CreateDocumentRequest),
+    UpdateDocument(UpdateDocumentRequest),
+    SetDefault(SetDefaultVersionRequest),
+    ListDocuments(ListDocumentsRequest),
+    DeleteDocument(DeleteDocumentRequest),
+    ShareDocument(ShareDocumentRequest),
+    TagDocument(ChangeDocumentTagsRequest),
+    /// The bytes of an uploaded file.
+    Upload(Vec<u8>),
     Watch,
 }
 
@@ -46,6 +58,10 @@ pub(crate) struct Script {
     pub(crate) status: GetStatusResponse,
     pub(crate) activations: Vec<Activation>,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) documents: Vec<Document>,
+    /// What every document says.
+    pub(crate) reading: ReadDocumentResponse,
+    pub(crate) shares: Vec<DocumentShare>,
     pub(crate) commands: Vec<Command>,
     pub(crate) invocations: Vec<Invocation>,
     pub(crate) events: Vec<WatchCommandResponse>,
@@ -129,6 +145,7 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         "fleetwright.control.v1.Controller" => ControllerServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Activations" => ActivationsServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Nodes" => NodesServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Documents" => DocumentsServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Commands" => CommandsServer::from_arc(shared).oneshot(request).await,
         other => Ok(Status::unimplemented(format!("no service {other}")).into_http()),
     }

@@ -30,7 +30,7 @@ async fn with_node(house: &House) -> NodeId {
 
 fn wish(script: &str) -> Wish {
     Wish {
-        document: Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new() },
+        document: Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new(), hash: None },
         parameters: BTreeMap::from([("commands".to_owned(), vec![script.to_owned()])]),
         targets: vec![("all".to_owned(), Vec::new())],
         max_concurrency: String::new(),
@@ -86,11 +86,12 @@ async fn a_wrong_wish_is_refused_and_leaves_nothing() {
     check(refused(|wish| wish.comment = "x".repeat(101)).await, Kind::Invalid, "100 characters");
     check(refused(|wish| wish.delivery_timeout = 31 * DAY).await, Kind::Invalid, "30 days");
     check(refused(|wish| wish.parameters.clear()).await, Kind::Invalid, "commands");
-    let unknown =
-        |wish: &mut Wish| wish.document = Wanted::Named { name: "No-Such".into(), version: String::new() };
+    let unknown = |wish: &mut Wish| {
+        wish.document = Wanted::Named { name: "No-Such".into(), version: String::new(), hash: None }
+    };
     check(refused(unknown).await, Kind::NotFound, "No-Such");
     let version = |wish: &mut Wish| {
-        wish.document = Wanted::Named { name: "AWS-RunShellScript".into(), version: "7".into() };
+        wish.document = Wanted::Named { name: "AWS-RunShellScript".into(), version: "7".into(), hash: None };
     };
     check(refused(version).await, Kind::NotFound, "`7`");
     let broken = |wish: &mut Wish| {

@@ -1,5 +1,6 @@
 //! `fleetwright.agent.v1.Agent`.
 
+mod documents;
 mod session;
 mod words;
 
@@ -7,7 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use fleetwright_proto::agent::agent_server::Agent;
-use fleetwright_proto::agent::{AgentMessage, ControllerMessage, EnrollRequest, EnrollResponse, HostFacts};
+use fleetwright_proto::agent::{
+    AgentMessage, ControllerMessage, EnrollRequest, EnrollResponse, GetAttachmentRequest,
+    GetAttachmentResponse, GetDocumentRequest, GetDocumentResponse, HostFacts,
+};
 use fleetwright_proto::ids::{ActivationId, NodeId};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
@@ -63,6 +67,25 @@ impl Agent for AgentDoor {
         let node = self.node(&request).await?;
         let outbound = session::open(self.house.clone(), node, request.into_inner());
         Ok(Response::new(Box::pin(outbound)))
+    }
+
+    async fn get_document(
+        &self,
+        request: Request<GetDocumentRequest>,
+    ) -> Result<Response<GetDocumentResponse>, Status> {
+        self.node(&request).await?;
+        Ok(Response::new(documents::document(&self.house, &request.into_inner()).await?))
+    }
+
+    type GetAttachmentStream = Pin<Box<dyn Stream<Item = Result<GetAttachmentResponse, Status>> + Send>>;
+
+    async fn get_attachment(
+        &self,
+        request: Request<GetAttachmentRequest>,
+    ) -> Result<Response<Self::GetAttachmentStream>, Status> {
+        self.node(&request).await?;
+        let pieces = documents::attachment(self.house.clone(), &request.into_inner()).await?;
+        Ok(Response::new(Box::pin(pieces)))
     }
 }
 

@@ -23,9 +23,10 @@ use super::page;
 use crate::commands::operations::{self, Filter};
 use crate::commands::output::{self, OutputKey};
 use crate::commands::records::CommandRecord;
-use crate::commands::send::{self, Wanted, Wish};
+use crate::commands::send::{self, DocumentHash, Wanted, Wish};
 use crate::commands::watch::{Follower, Output};
 use crate::commands::{cancel, explain};
+use crate::documents::kinds::HashType;
 use crate::doors::access::operator;
 use crate::error::Refusal;
 use crate::house::House;
@@ -187,6 +188,14 @@ fn command_id(text: &str) -> Result<CommandId, Refusal> {
     text.parse().map_err(|error| Refusal::invalid(format!("{error}")))
 }
 
+fn wanted_hash(hash: String, hash_type: &str) -> Result<Option<DocumentHash>, Refusal> {
+    let hash_type = match hash_type {
+        "" => HashType::Sha256,
+        said => HashType::parse(said)?,
+    };
+    Ok((!hash.is_empty()).then_some(DocumentHash { hash_type, hash }))
+}
+
 fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refusal> {
     let SendCommandRequest {
         document_version,
@@ -198,9 +207,14 @@ fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refus
         comment,
         client_token,
         document,
+        document_hash,
+        document_hash_type,
     } = request;
     let document = match document {
-        Some(Document::DocumentName(name)) => Wanted::Named { name, version: document_version },
+        Some(Document::DocumentName(name)) => {
+            let hash = wanted_hash(document_hash, &document_hash_type)?;
+            Wanted::Named { name, version: document_version, hash }
+        }
         Some(Document::DocumentContent(content)) => Wanted::Content(content),
         None => return Err(Refusal::invalid("no document: name one, or send its content")),
     };

@@ -51,6 +51,8 @@ pub(super) fn request(args: &RunArgs, stdin: &mut dyn Read) -> Result<SendComman
         comment: args.comment.clone(),
         // Random, and of the right length: an id serves as well as any token.
         client_token: CommandId::random().into(),
+        document_hash: String::new(),
+        document_hash_type: String::new(),
     })
 }
 
