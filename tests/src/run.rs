@@ -41,6 +41,12 @@ impl Run {
         Self::of(Wanted::Content(document.to_string().into()))
     }
 
+    /// A document that the controller keeps or ships; an empty version is the default one.
+    #[must_use]
+    pub fn named(name: &str, version: &str) -> Self {
+        Self::of(Wanted::Named { name: name.to_owned(), version: version.to_owned(), hash: None })
+    }
+
     fn of(document: Wanted) -> Self {
         Self {
             wish: Wish {

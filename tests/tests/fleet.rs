@@ -12,6 +12,8 @@ mod controller;
 mod deadlines;
 #[path = "fleet/disk.rs"]
 mod disk;
+#[path = "fleet/documents.rs"]
+mod documents;
 #[path = "fleet/happy.rs"]
 mod happy;
 #[path = "fleet/limits.rs"]

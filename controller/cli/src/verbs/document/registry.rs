@@ -356,20 +356,20 @@ async fn set_default(io: &mut Io, asked: &Asked, name: String, version: String) 
     let operator = Operator::connect(&asked.flags, io).await?;
     let answer = client(&operator).set_default_version(SetDefaultVersionRequest { name, version }).await?;
     let document = answer.into_inner().document.ok_or(Failure::IncompleteAnswer("document"))?;
-    print_changed(io, asked, document.into(), "is the default version from now on")
+    print_changed(io, asked, &document.into(), "is the default version from now on")
 }
 
 /// The document as it is now: a line for people, all of it for programs.
 pub(super) fn print_changed(
     io: &mut Io,
     asked: &Asked,
-    document: Document,
+    document: &Document,
     said: &str,
 ) -> Result<Exit, Failure> {
     match asked.format {
         Format::Table => io.note(&format!("version {} of {} {said}", document.version, document.name)),
-        Format::Json => render::json(io, &document)?,
-        Format::Jsonl => render::json_line(io, &document)?,
+        Format::Json => render::json(io, document)?,
+        Format::Jsonl => render::json_line(io, document)?,
     }
     Ok(Exit::Done)
 }

@@ -27,7 +27,7 @@ const CHECKED_TYPES: [&str; 4] = ["", "Command", "Policy", "Automation"];
 
 #[derive(Debug, Clone, Args)]
 pub struct CreateArgs {
-    /// Name of the document: 3 to 128 letters, digits, _ - and .
+    /// Name of the document: 3 to 128 letters, digits, dots, _ and -
     name: String,
     /// File with the text, or - for standard input
     file: PathBuf,
@@ -92,7 +92,7 @@ pub(super) async fn create(io: &mut Io, asked: &Asked, args: CreateArgs) -> Resu
     };
     let answer = client(&operator).create_document(request).await?.into_inner();
     let document = answer.document.ok_or(Failure::IncompleteAnswer("document"))?;
-    print_changed(io, asked, document.into(), "created")
+    print_changed(io, asked, &document.into(), "created")
 }
 
 pub(super) async fn update(io: &mut Io, asked: &Asked, args: UpdateArgs) -> Result<Exit, Failure> {
@@ -107,12 +107,12 @@ pub(super) async fn update(io: &mut Io, asked: &Asked, args: UpdateArgs) -> Resu
     let answer = client(&operator).update_document(request).await?.into_inner();
     let mut document = answer.document.ok_or(Failure::IncompleteAnswer("document"))?;
     if !args.set_default {
-        return print_changed(io, asked, document.into(), "created; it is not the default version");
+        return print_changed(io, asked, &document.into(), "created; it is not the default version");
     }
     let request = SetDefaultVersionRequest { name: args.name, version: document.version.to_string() };
     let answer = client(&operator).set_default_version(request).await?.into_inner();
     document = answer.document.ok_or(Failure::IncompleteAnswer("document"))?;
-    print_changed(io, asked, document.into(), "created; it is the default version from now on")
+    print_changed(io, asked, &document.into(), "created; it is the default version from now on")
 }
 
 fn read(io: &mut Io, path: &Path) -> Result<Vec<u8>, Failure> {
