@@ -9,6 +9,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={file}");
     }
     let descriptors = protox::compile(FILES, ["."])?;
-    tonic_prost_build::configure().build_transport(false).bytes(".fleetwright").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .codec_path("crate::codec::LeanCodec")
+        .bytes(".fleetwright")
+        .compile_fds(descriptors)?;
     Ok(())
 }

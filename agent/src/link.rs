@@ -12,6 +12,7 @@
 mod backoff;
 pub(crate) mod channel;
 mod connector;
+mod held;
 mod outbox;
 mod problem;
 mod session;

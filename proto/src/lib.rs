@@ -4,6 +4,7 @@
 //! prints ids, tells the time, and holds what is generated from `fleetwright/*/v1/*.proto`.
 
 pub mod clock;
+pub mod codec;
 pub mod ids;
 
 /// `fleetwright.agent.v1`: the stream between an agent and its controller.

@@ -6,6 +6,7 @@
 //! spool: unsent output ──► chunks ──┘      at most WINDOW chunks wait for their acknowledgement
 //! ```
 //!
+//! What a command says in its first moments is held back (see [`Held`]): its answer, its progress and a little output.
 //! A final report is sent when the controller has all output of its command, or when the rest is so small that it
 //! rides along and becomes durable with it. Chunks are positions and not bytes until the moment they are sent.
 
@@ -13,11 +14,14 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use fleetwright_proto::OUTPUT_CHUNK_MAX_BYTES;
-use fleetwright_proto::agent::{self, Output, Report, agent_message};
+use fleetwright_proto::agent::accepted::Outcome;
+use fleetwright_proto::agent::{self, Accepted, Output, Report, agent_message};
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
+use tokio::time::Instant;
 
 use super::Link;
+use super::held::Held;
 use crate::executor::wire::{self, ClockOffset};
 use crate::journal::Command;
 use crate::spool::{Spool, StreamId, Unsent};
@@ -34,6 +38,8 @@ const WORTH_A_CHUNK_BYTES: u64 = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Outbox {
     ready: VecDeque<agent_message::Message>,
+    held: Held,
+    held_looked_at: Instant,
     /// The latest report of each command on this connection: its number and when it was sent.
     reported: HashMap<CommandId, (u64, Timestamp)>,
     in_flight: Vec<Chunk>,
@@ -60,6 +66,8 @@ impl Outbox {
     pub(super) fn new(offset: ClockOffset) -> Self {
         Self {
             ready: VecDeque::new(),
+            held: Held::default(),
+            held_looked_at: Instant::now(),
             reported: HashMap::new(),
             in_flight: Vec::new(),
             reports: Look::Again,
@@ -70,6 +78,23 @@ impl Outbox {
 
     pub(super) fn push(&mut self, message: agent_message::Message) {
         self.ready.push_back(message);
+    }
+
+    /// The delivery of a command is in the journal.
+    pub(super) fn journaled(&mut self, command: CommandId, seq: u64) {
+        self.held.hold(command, seq, Instant::now());
+        self.ledger_changed();
+    }
+
+    /// When [`Outbox::release_held`] is to be called next.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held.next_due(self.held_looked_at)
+    }
+
+    pub(super) fn release_held(&mut self) {
+        self.held_looked_at = Instant::now();
+        self.ready.extend(self.held.release_due(self.held_looked_at).into_iter().map(accepted));
+        self.ledger_changed();
     }
 
     pub(super) fn ledger_changed(&mut self) {
@@ -135,7 +160,7 @@ impl Outbox {
         }
         if self.output == Look::Again && self.in_flight.len() < WINDOW {
             match self.next_output(link) {
-                Some(output) => return Some(agent_message::Message::Output(output)),
+                Some(message) => return Some(message),
                 None => self.output = Look::NothingThere,
             }
         }
@@ -156,6 +181,7 @@ impl Outbox {
                 break;
             }
         }
+        report.delivery_seq = self.held.release(&id).unwrap_or(0);
         self.reported.insert(id, (report.seq, link.clock.now()));
         Some(report)
     }
@@ -173,7 +199,8 @@ impl Outbox {
         }
         if command.finished.is_none() {
             // That it waits is worth telling; that it is about to begin is told by its first step.
-            let worth_telling = !command.steps.is_empty() || link.executor.is_waiting(id);
+            let worth_telling =
+                !self.held.holds(id) && (!command.steps.is_empty() || link.executor.is_waiting(id));
             return worth_telling.then(Vec::new);
         }
         self.rides_along(id, unsent)
@@ -188,18 +215,26 @@ impl Outbox {
         (bytes < RIDES_ALONG_BYTES).then_some(pieces)
     }
 
-    fn next_output(&mut self, link: &Link) -> Option<Output> {
-        let unsent = link.spool.unsent();
+    /// A piece of output, or the answer that must be there before it.
+    fn next_output(&mut self, link: &Link) -> Option<agent_message::Message> {
+        let (unsent, now) = (link.spool.unsent(), Instant::now());
         for piece in &unsent {
             let id = &piece.stream.command;
             let under_way = self.in_flight.iter().any(|chunk| chunk.piece.stream == piece.stream);
             let finished =
                 link.ledger.read(|state| state.command(id).is_some_and(|command| command.finished.is_some()));
             let is_small = piece.to - piece.from < WORTH_A_CHUNK_BYTES;
-            let waits =
-                if finished { self.rides_along(id, &unsent).is_some() } else { under_way && is_small };
+            let waits = if finished {
+                self.rides_along(id, &unsent).is_some()
+            } else {
+                is_small && (under_way || self.held.holds_output(id, now))
+            };
             if waits {
                 continue;
+            }
+            if let Some(seq) = self.held.release(id) {
+                self.reports = Look::Again;
+                return Some(accepted(seq));
             }
             let Some(data) = read(&link.spool, piece) else { continue };
             let to = piece.from + data.len() as u64;
@@ -207,10 +242,15 @@ impl Outbox {
             let output = output(piece, data);
             let sent = Unsent { stream: piece.stream.clone(), from: piece.from, to };
             self.in_flight.push(Chunk { piece: sent, sent: link.clock.now() });
-            return Some(output);
+            return Some(agent_message::Message::Output(output));
         }
         None
     }
+}
+
+fn accepted(seq: u64) -> agent_message::Message {
+    let outcome = Outcome::Journaled.into();
+    agent_message::Message::Accepted(Accepted { seq, outcome, detail: String::new() })
 }
 
 /// Appends the whole piece, which the spool may hold in several parts. False when the spool does not have it.

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
+use fleetwright_proto::agent::accepted::Outcome;
 use fleetwright_proto::agent::goodbye::Code;
 use fleetwright_proto::agent::{
     Accepted, AgentMessage, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello, Renew,
-    ReportAck, Welcome, agent_message, controller_message,
+    ReportAck, Welcome, agent_message, controller_message, delivery,
 };
 use fleetwright_proto::clock::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::Streaming;
 
 use super::channel::Client;
@@ -99,6 +101,15 @@ fn farewell(goodbye: &Goodbye) -> LinkProblem {
     }
 }
 
+/// Never, when there is no moment.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        // The moment is all that is waited for.
+        Some(moment) => drop(tokio::time::timeout_at(moment, std::future::pending::<()>()).await),
+        None => std::future::pending().await,
+    }
+}
+
 struct Session<'a> {
     link: &'a Link,
     outbox: Outbox,
@@ -162,6 +173,7 @@ impl<'a> Session<'a> {
                 }
                 () = link.ledger.changed() => self.outbox.ledger_changed(),
                 () = link.spool.changed() => self.outbox.spool_changed(),
+                () = until(self.outbox.held_until()) => self.outbox.release_held(),
                 () = &mut alarm => {
                     if let Err(problem) = self.alarm() {
                         return problem;
@@ -176,10 +188,19 @@ impl<'a> Session<'a> {
         use controller_message::Message;
         match message {
             Message::Delivery(Delivery { seq, work }) => {
+                let command = match &work {
+                    Some(delivery::Work::Run(run)) => run.command_id.parse().ok(),
+                    Some(delivery::Work::Cancel(_)) | None => None,
+                };
                 let answer = self.link.executor.accept(work).await;
-                let (outcome, detail) = (answer.outcome.into(), answer.detail);
-                self.outbox.push(agent_message::Message::Accepted(Accepted { seq, outcome, detail }));
-                self.outbox.ledger_changed();
+                match (command, answer.outcome) {
+                    (Some(command), Outcome::Journaled) => self.outbox.journaled(command, seq),
+                    (_, outcome) => {
+                        let (outcome, detail) = (outcome.into(), answer.detail);
+                        self.outbox.push(agent_message::Message::Accepted(Accepted { seq, outcome, detail }));
+                        self.outbox.ledger_changed();
+                    }
+                }
             }
             Message::OutputAck(ack) => {
                 if let Some(stream) = wire::stream_id(&ack) {

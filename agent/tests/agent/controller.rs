@@ -245,15 +245,7 @@ impl Controller {
                 self.cuts(CutAt::Hello)?;
                 Ok(self.welcome(hello, outbound))
             }
-            agent_message::Message::Accepted(accepted) => {
-                self.cuts(CutAt::Accepted)?;
-                let mut state = self.lock();
-                if accepted.outcome() != Outcome::Refused {
-                    state.mailbox.retain(|delivery| delivery.seq != accepted.seq);
-                }
-                state.seen.accepted.push(accepted);
-                Ok(Vec::new())
-            }
+            agent_message::Message::Accepted(accepted) => self.accepted(accepted).map(|()| Vec::new()),
             agent_message::Message::Output(output) => {
                 self.cuts(CutAt::OutputBeforeStored)?;
                 let ack = self.lock().seen.store(&output);
@@ -295,7 +287,21 @@ impl Controller {
         std::iter::once(controller_message::Message::Welcome(welcome)).chain(mailbox).collect()
     }
 
+    fn accepted(&self, accepted: Accepted) -> Result<(), Status> {
+        self.cuts(CutAt::Accepted)?;
+        let mut state = self.lock();
+        if accepted.outcome() != Outcome::Refused {
+            state.mailbox.retain(|delivery| delivery.seq != accepted.seq);
+        }
+        state.seen.accepted.push(accepted);
+        Ok(())
+    }
+
     fn report(&self, report: Report) -> Result<Vec<controller_message::Message>, Status> {
+        if report.delivery_seq != 0 {
+            let outcome = Outcome::Journaled.into();
+            self.accepted(Accepted { seq: report.delivery_seq, outcome, detail: String::new() })?;
+        }
         if is_final(&report) {
             self.cuts(CutAt::ReportBeforeStored)?;
         }

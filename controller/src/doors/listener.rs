@@ -201,44 +201,54 @@ struct Connection {
 }
 
 impl Connection {
+    /// Each part is a future of its own on the heap: a connection that rests keeps only what the last one needs.
     async fn serve(self, stream: TcpStream) {
-        let Self { house, acceptor, roots, handshakes, routes, mut stop } = self;
-        let Some(stream) = handshake(stream, &acceptor, &handshakes).await else { return };
-        // What only the handshake needed is not kept for the life of the connection.
+        let Self { house, acceptor, roots, handshakes, routes, stop } = self;
+        let Some(stream) = Box::pin(handshake(stream, &acceptor, &handshakes)).await else { return };
         drop((acceptor, handshakes));
         let peer = peer(&stream, &roots, house.clock.now());
         drop((roots, house));
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let service =
-            service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
-        let io = TokioIo::new(stream);
-        let result = if http2 {
-            let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(STREAMS_MAX)
-                .initial_stream_window_size(STREAM_WINDOW_BYTES)
-                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-                .max_send_buf_size(SEND_BUFFER_BYTES);
-            let connection = builder.serve_connection(io, service);
-            tokio::pin!(connection);
-            tokio::select! {
-                result = connection.as_mut() => result,
-                () = stopping(&mut stop) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
-        } else {
-            hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(io, service)
-                .await
+        let result = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Box::pin(http2(stream, peer, routes, stop)).await,
+            _ => Box::pin(http1(stream, peer, routes)).await,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended");
         }
     }
+}
+
+async fn http2(
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    routes: Routes,
+    mut stop: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
+    let mut connection = Box::pin(
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service),
+    );
+    tokio::select! {
+        result = connection.as_mut() => result,
+        () = stopping(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}
+
+async fn http1(stream: TlsStream<TcpStream>, peer: Peer, routes: Routes) -> hyper::Result<()> {
+    let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await
 }
 
 async fn handshake(

@@ -23,8 +23,8 @@ use fleetwright_proto::agent::{
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Status, Streaming};
 
 use super::words;
@@ -46,7 +46,8 @@ const OFFER_AGAIN: Duration = Duration::from_secs(15);
 /// A stream whose first message has not come by then is closed.
 const HELLO_WITHIN: Duration = Duration::from_secs(20);
 
-type Outbound = mpsc::Sender<Result<ControllerMessage, Status>>;
+/// A box, because the channel keeps room for a block of messages and hardly ever holds one.
+type Outbound = mpsc::Sender<Box<Result<ControllerMessage, Status>>>;
 
 /// Starts a session; what it says comes out of the stream.
 pub(super) fn open(
@@ -56,7 +57,7 @@ pub(super) fn open(
 ) -> impl Stream<Item = Result<ControllerMessage, Status>> {
     let (outbound, stream) = mpsc::channel(QUEUE);
     tokio::spawn(run(house, node, inbound, outbound));
-    ReceiverStream::new(stream)
+    ReceiverStream::new(stream).map(|message| *message)
 }
 
 async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessage>, outbound: Outbound) {
@@ -71,7 +72,7 @@ async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessag
     if let Err(refusal) = result {
         end(&node, &outbound, &refusal).await;
     }
-    if let Err(error) = presence::close(&house, line).await {
+    if let Err(error) = Box::pin(presence::close(&house, line)).await {
         tracing::warn!(%node, %error, "cannot note that a node's stream closed");
     }
 }
@@ -91,7 +92,7 @@ async fn first(house: &House, inbound: &mut Streaming<AgentMessage>) -> Result<O
 async fn end(node: &NodeId, outbound: &Outbound, refusal: &Refusal) {
     tracing::warn!(%node, error = %refusal, "a node's stream was ended");
     // Nobody listens when the node is gone.
-    drop(outbound.send(Err(refusal.clone().into())).await);
+    drop(outbound.send(Box::new(Err(refusal.clone().into()))).await);
 }
 
 /// What was sent of the mailbox on this stream.
@@ -113,29 +114,30 @@ struct Session<'a> {
 impl Session<'_> {
     async fn run(&mut self, hello: Hello, inbound: &mut Streaming<AgentMessage>) -> Result<(), Refusal> {
         let (house, line) = (self.house, self.line);
-        presence::record_open(house, line).await?;
-        self.greet(hello).await?;
+        Box::pin(presence::record_open(house, line)).await?;
+        Box::pin(self.greet(hello)).await?;
         let closing = line.closing();
         tokio::pin!(closing);
         let silence_max = house.limits.heartbeat * 5 / 2;
         let mut quiet = house.clock.sleep(silence_max);
-        self.deliver().await?;
+        Box::pin(self.deliver()).await?;
         loop {
             let offer_again = self.mail.offer_again;
             tokio::select! {
                 said = inbound.message() => match said {
                     Ok(Some(AgentMessage { message })) => {
                         line.heard(house.clock.now());
-                        self.hear(message).await?;
+                        // A box, so that what a busy line needs is not kept for the many that rest.
+                        Box::pin(self.hear(message)).await?;
                     }
                     Ok(None) | Err(_) => return Ok(()),
                 },
-                () = line.mail() => self.deliver().await?,
+                () = line.mail() => Box::pin(self.deliver()).await?,
                 why = closing.as_mut() => return self.goodbye(why).await,
                 () = sleep_until(house, offer_again) => {
                     self.mail.offer_again = None;
                     self.mail.read_up_to = None;
-                    self.deliver().await?;
+                    Box::pin(self.deliver()).await?;
                 }
                 () = quiet.as_mut() => {
                     let deadline = line.last_seen().plus(silence_max);
@@ -191,6 +193,7 @@ impl Session<'_> {
                     .map(|output| words::piece(node, output))
                     .collect::<Result<_, _>>()?;
                 report::reported(house, &key, report, &pieces).await?;
+                self.settled(told.delivery_seq).await?;
                 self.say(Say::ReportAck(ReportAck { command_id: told.command_id, seq: told.seq })).await
             }
             Some(Said::Inventory(told)) => inventory::put(house, node, told).await,
@@ -216,9 +219,14 @@ impl Session<'_> {
             self.mail.offer_again.get_or_insert(again);
         }
         report::answered(self.house, self.line.node(), seq, answer).await?;
+        self.settled(seq).await
+    }
+
+    /// The node has answered this delivery; there may be room for another one.
+    async fn settled(&mut self, seq: u64) -> Result<(), Refusal> {
         let was_full = self.mail.unanswered.len() >= IN_FLIGHT;
-        self.mail.unanswered.remove(&seq);
-        if was_full { self.deliver().await } else { Ok(()) }
+        let was_there = self.mail.unanswered.remove(&seq);
+        if was_full && was_there { self.deliver().await } else { Ok(()) }
     }
 
     /// Sends what is in the mailbox and was not sent on this stream, as far as there is room.
@@ -280,7 +288,7 @@ impl Session<'_> {
     async fn say(&self, message: Say) -> Result<(), Refusal> {
         let message = ControllerMessage { message: Some(message) };
         // A node that is gone is noticed by the inbound side.
-        drop(self.outbound.send(Ok(message)).await);
+        drop(self.outbound.send(Box::new(Ok(message))).await);
         Ok(())
     }
 }
