@@ -50,7 +50,7 @@ fn what_an_operator_types() {
         (run(&["--max-concurrency", "-1", "--", "true"]), USAGE, &["`-1`"]),
         (run(&["--timeout", "1s", "--", "true"]), USAGE, &["`1s`", "5s and 48h"]),
         (run(&["--timeout", "10", "--", "true"]), USAGE, &["no unit", "10s"]),
-        (run(&["--document", "NoSuch"]), NOT_FOUND, &["`NoSuch`", "AWS-RunShellScript"]),
+        (run(&["--document", "NoSuch"]), NOT_FOUND, &["`NoSuch`", "document list"]),
         (run(&["--document", "./no-such-file"]), USAGE, &["./no-such-file"]),
         (
             run(&["--document", "AWS-RunShellScript", "--parameter", "comands=true"]),

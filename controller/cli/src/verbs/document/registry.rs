@@ -30,7 +30,7 @@ pub enum RegistryVerb {
     ]))]
     List(ListArgs),
     /// Show a document: what it is for, its parameters, its text
-    #[command(after_long_help = help::ending(&[
+    #[command(disable_version_flag = true, after_long_help = help::ending(&[
         "fleetwright document show AWS-RunShellScript",
         "fleetwright document show Disk --version 3 --content > disk.yaml",
     ]))]
@@ -53,7 +53,7 @@ pub enum RegistryVerb {
     ]))]
     Update(write::UpdateArgs),
     /// Delete a document with all its versions, or one version of it; what runs keeps running
-    #[command(after_long_help = help::ending(&[
+    #[command(disable_version_flag = true, after_long_help = help::ending(&[
         "fleetwright document delete Disk --yes",
         "fleetwright document delete Disk --version 2",
     ]))]
@@ -74,7 +74,7 @@ pub enum RegistryVerb {
         name: String,
     },
     /// Say which version runs when none is named
-    #[command(after_long_help = help::ending(&[
+    #[command(disable_version_flag = true, after_long_help = help::ending(&[
         "fleetwright document set-default Disk 3",
         "fleetwright document set-default Disk '$LATEST'",
     ]))]
@@ -85,7 +85,7 @@ pub enum RegistryVerb {
         version: String,
     },
     /// Share a document with operators, nodes or accounts, or say with whom it is shared
-    #[command(after_long_help = help::ending(&[
+    #[command(disable_version_flag = true, after_long_help = help::ending(&[
         "fleetwright document share Disk",
         "fleetwright document share Disk bob 123456789012",
         "fleetwright document share Disk --remove bob",
