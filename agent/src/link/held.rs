@@ -89,7 +89,7 @@ mod tests {
         assert!(!held.holds_output(&first, now + HOLD_OUTPUT));
         assert_eq!(held.next_due(now), Some(now + HOLD_OUTPUT));
         assert_eq!(held.next_due(now + HOLD_OUTPUT), Some(now + HOLD));
-        assert_eq!(held.release_due(now), []);
+        assert!(held.release_due(now).is_empty());
         assert_eq!(held.release_due(now + HOLD), [7, 8]);
         assert_eq!((held.holds(&first), held.release(&first)), (false, None));
         assert_eq!(held.next_due(now + 3 * HOLD), Some(now + 3 * HOLD), "what is overdue is due");

@@ -20,6 +20,12 @@ fn last_answer(seen: &Seen) -> Option<(Outcome, String)> {
     seen.accepted.last().map(|accepted| (accepted.outcome(), accepted.detail.clone()))
 }
 
+/// An answer that says no, whenever it came: the answer to what was taken may be held back longer.
+fn refusal(seen: &Seen) -> Option<(Outcome, String)> {
+    let refused = seen.accepted.iter().find(|accepted| accepted.outcome() == Outcome::Refused)?;
+    Some((refused.outcome(), refused.detail.clone()))
+}
+
 fn is_disconnected(status: &LinkStatus) -> bool {
     matches!(status, LinkStatus::Disconnected { .. })
 }
@@ -222,7 +228,7 @@ async fn more_than_the_queue_holds_is_refused() {
     controller.deliver(run(&CommandId::random(), &[&["hang"]]));
     controller.deliver(run(&CommandId::random(), &[&["hang"]]));
     controller.until("two answers", |seen| (seen.accepted.len() == 2).then_some(())).await;
-    let (outcome, detail) = controller.until("an answer", last_answer).await;
+    let (outcome, detail) = controller.until("a refusal", refusal).await;
     assert_eq!(outcome, Outcome::Refused);
     assert!(detail.contains("limit"), "{detail}");
 }
