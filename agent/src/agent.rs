@@ -22,6 +22,7 @@ use crate::executor::{Executor, ExecutorLimits, Load, Workplace};
 use crate::identity::{Identity, IdentityFiles, IdentityFilesError};
 use crate::inventory;
 use crate::journal::{FileJournal, Journal, JournalError, Ledger, MemoryJournal, Record};
+use crate::link::library::ControllerLibrary;
 use crate::link::{Connector, Link, TcpConnector};
 use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
@@ -124,6 +125,9 @@ impl Agent {
             .ok_or(StartError::Platform(facts.platform_type))?;
         let ledger = Arc::new(Ledger::new(kept.journal, &kept.records, Arc::clone(&clock)));
         let spool = Spool::open(kept.spool, spool, Arc::clone(&platform), Arc::clone(&clock))?;
+        let node = identity.node_id.to_string();
+        let identity = Arc::new(Mutex::new(identity));
+        let library = ControllerLibrary { connector: Arc::clone(&connector), identity: Arc::clone(&identity) };
         let executor = Executor::start(Workplace {
             ledger: Arc::clone(&ledger),
             spool: spool.clone(),
@@ -133,18 +137,19 @@ impl Agent {
             boot_id: boot_id.clone(),
             host,
             facts: ScriptFacts {
-                node: identity.node_id.to_string(),
+                node,
                 region: String::new(),
                 platform_name: facts.platform_name,
                 platform_version: facts.platform_version,
             },
+            library: Arc::new(library),
             limits,
         });
         let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
         let status = board.watch();
         let link = Link {
             connector,
-            identity: Mutex::new(identity),
+            identity,
             identity_files: kept.identity,
             executor: executor.clone(),
             ledger: Arc::clone(&ledger),

@@ -12,6 +12,7 @@
 mod accept;
 mod decide;
 mod drive;
+pub(crate) mod nested;
 mod queue;
 mod result;
 pub(crate) mod wire;
@@ -29,6 +30,7 @@ use tokio::task::JoinSet;
 use crate::journal::Ledger;
 use crate::spool::Spool;
 use crate::steps::ScriptFacts;
+use crate::steps::library::SharedLibrary;
 use queue::{Queue, Stop};
 
 /// What an executor may take on.
@@ -73,6 +75,7 @@ pub(crate) struct Workplace {
     pub(crate) boot_id: String,
     pub(crate) host: fleetwright_documents::Platform,
     pub(crate) facts: ScriptFacts,
+    pub(crate) library: SharedLibrary,
     pub(crate) limits: ExecutorLimits,
 }
 

@@ -14,6 +14,7 @@ mod frame;
 mod ledger;
 mod memory;
 mod record;
+mod seal;
 mod state;
 
 use std::fmt;

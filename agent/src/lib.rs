@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod journal;
 pub mod link;
 mod replace;
+pub mod secrets;
 pub mod spool;
 pub mod state_folder;
 pub mod status;

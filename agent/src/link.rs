@@ -13,6 +13,7 @@ mod backoff;
 pub(crate) mod channel;
 mod connector;
 mod held;
+pub(crate) mod library;
 mod outbox;
 mod problem;
 mod session;
@@ -36,7 +37,7 @@ pub use problem::LinkProblem;
 /// What the link works with.
 pub(crate) struct Link {
     pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) identity: Mutex<Identity>,
+    pub(crate) identity: Arc<Mutex<Identity>>,
     /// None for an agent whose identity lives as long as its process.
     pub(crate) identity_files: Option<IdentityFiles>,
     pub(crate) executor: Executor,

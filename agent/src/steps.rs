@@ -1,25 +1,40 @@
 //! The actions of documents on this host: one file for each under `steps/`, and the table in [`run`].
 //!
 //! A step is given everything that it may use and tells how it ended; what follows from that for the document, the
-//! journal and the controller is not known here. An action that does not exist yet ends as [`How::Unsupported`].
+//! journal and the controller is not known here. A new action is its file and its line in the table.
 
+mod agent_update;
+mod alone;
+mod docker;
+mod download;
 mod environment;
+mod inventory;
+pub mod library;
+mod program;
+mod run_document;
 mod script;
 mod supervise;
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleetwright_documents::{Action, StepInputs};
 use fleetwright_platform::{ProcessIdentity, SharedPlatform};
-use fleetwright_proto::clock::SharedClock;
+use fleetwright_proto::clock::{SharedClock, Timestamp};
 use fleetwright_proto::ids::CommandId;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::spool::{Spool, StreamTotals};
+use crate::journal::StepRecord;
+use crate::secrets::Secrets;
+use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
+pub use alone::Alone;
+use library::SharedLibrary;
 
 /// A process that was asked to end has this long before it is killed, unless configured otherwise.
 pub const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(10);
@@ -31,15 +46,20 @@ pub const OUTPUT_DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct StepContext {
     pub command: CommandId,
-    /// Index of the step in the document.
+    /// Index of the step in the command's document: its output goes there, also that of documents in it.
     pub step: u32,
+    /// Where it is in the documents that this step runs; empty for a step of the command's document.
+    pub inner: Vec<u32>,
     pub name: String,
-    /// The command's own folder; each step has one of its name in it.
+    /// The document's own folder; each step has one of its name in it.
     pub orchestration: PathBuf,
     /// Where a script runs when the step names no folder and nothing was downloaded.
     pub working_directory: Option<PathBuf>,
     pub facts: ScriptFacts,
     pub kill_grace: Duration,
+    /// What no output may show.
+    pub secrets: Secrets,
+    pub journal: SharedInnerJournal,
 }
 
 /// What `AWS_SSM_*` variables tell (reference, section 2.4).
@@ -55,16 +75,46 @@ pub struct ScriptFacts {
 #[derive(Debug, Clone)]
 pub struct StepTools {
     pub platform: SharedPlatform,
+    /// The host's system, as documents name it.
+    pub host: fleetwright_documents::Platform,
     pub clock: SharedClock,
     pub spool: Spool,
+    pub library: SharedLibrary,
 }
 
-/// Called once, after the process of a step exists and before it does anything. The process is let go when the
-/// future is done, and never when it fails: whoever writes the identity down has written it before the script runs.
-pub type OnStarted = Box<dyn FnOnce(ProcessIdentity) -> Recorded + Send>;
+/// Called before a step does anything, with its process once that exists. The process is let go when the future is
+/// done, and never when it fails: whoever writes the identity down has written it before the script runs.
+pub type OnStarted = Arc<dyn Fn(Option<ProcessIdentity>) -> Recorded + Send + Sync>;
 
 /// What [`OnStarted`] returns.
 pub type Recorded = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// A step of a document that a step runs, as it is written down when it starts.
+#[derive(Debug, Clone)]
+pub struct InnerStart {
+    pub inner: Vec<u32>,
+    pub name: String,
+    pub action: String,
+    pub at: Timestamp,
+    pub process: Option<ProcessIdentity>,
+}
+
+/// Where the steps of documents in a step are written down, each before it runs and after.
+pub trait InnerJournal: fmt::Debug + Send + Sync {
+    fn started(&self, start: InnerStart) -> Recorded;
+
+    fn finished(&self, inner: Vec<u32>, result: StepRecord) -> Recorded;
+
+    /// What is known of the steps directly below `inner`, by their index. Those that asked for a reboot are not among
+    /// them: the reboot has been when this is asked, and they run again.
+    fn results(&self, inner: &[u32]) -> Vec<(u32, StepRecord)>;
+
+    /// Whether the agent itself is the one who wants the step to end.
+    fn is_stopping(&self) -> bool;
+}
+
+/// A journal that everything in one command shares.
+pub type SharedInnerJournal = Arc<dyn InnerJournal>;
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +123,12 @@ pub enum How {
     Signalled(i32),
     TimedOut,
     Cancelled,
+    /// It did what it was to do, and there is no process whose end would say so.
+    Done,
+    /// It did its part, and the host must reboot before it goes on.
+    WantsReboot,
+    /// It did not do what it was to do; one line for people.
+    Failed(String),
     /// It ran, and how it ended cannot be told; one line for people. What was left of it was killed.
     Lost(String),
     /// Nothing ran; one line for people.
@@ -82,11 +138,22 @@ pub enum How {
 }
 
 /// A step that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepEnd {
     pub how: How,
     pub stdout: StreamTotals,
     pub stderr: StreamTotals,
+    /// The results of the document that it ran.
+    pub inner: Vec<StepRecord>,
+}
+
+/// What an action works with.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    context: &'a StepContext,
+    tools: &'a StepTools,
+    cancel: &'a CancellationToken,
+    on_started: &'a OnStarted,
 }
 
 /// Runs one step to its end. Dropping the future leaves a process that has begun alone: it is a leftover then.
@@ -98,18 +165,93 @@ pub async fn run(
     cancel: &CancellationToken,
     on_started: OnStarted,
 ) -> StepEnd {
-    match (action, inputs) {
-        (Action::RunShellScript | Action::RunPowerShellScript, StepInputs::RunScript(inputs)) => {
-            script::run(inputs, context, tools, cancel, on_started).await
-        }
-        _ => StepEnd::nothing_ran(How::Unsupported(format!("this agent cannot run {}", action.name()))),
+    let task = Task { context, tools, cancel, on_started: &on_started };
+    let mut inner = Vec::new();
+    let how = if cancel.is_cancelled() {
+        How::Cancelled
+    } else if let StepInputs::RunScript(inputs) = inputs {
+        script::run(inputs, &task).await
+    } else if let Err(error) = on_started(None).await {
+        How::StartFailed(format!("its start could not be recorded: {error}"))
+    } else {
+        let how = match inputs {
+            StepInputs::RunDocument(inputs) => {
+                let (how, results) = Box::pin(run_document::run(inputs, &task)).await;
+                inner = results;
+                how
+            }
+            StepInputs::DownloadContent(inputs) => Box::pin(download::run(inputs, &task)).await,
+            StepInputs::RunDockerAction(inputs) => docker::run_action(inputs, &task).await,
+            StepInputs::ConfigureDocker(inputs) => docker::configure(inputs, &task).await,
+            StepInputs::RefreshAssociation(inputs) => inventory::refresh_associations(inputs, &task).await,
+            StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs),
+            StepInputs::UpdateAgent(inputs) => agent_update::run(inputs, action, &task).await,
+            _ => How::Unsupported(format!("this agent cannot run {}", action.name())),
+        };
+        task.complain(&how).await;
+        how
+    };
+    StepEnd {
+        how,
+        stdout: tools.spool.totals(&context.stream(Stream::Stdout)),
+        stderr: tools.spool.totals(&context.stream(Stream::Stderr)),
+        inner,
     }
 }
 
-impl StepEnd {
-    fn nothing_ran(how: How) -> Self {
-        Self { how, stdout: StreamTotals::default(), stderr: StreamTotals::default() }
+impl StepContext {
+    fn stream(&self, stream: Stream) -> StreamId {
+        StreamId { command: self.command.clone(), step: self.step, stream }
     }
+
+    /// Names the processes of this step alone.
+    fn marker(&self) -> String {
+        let inner: String = self.inner.iter().map(|index| format!("/{index}")).collect();
+        format!("{}/{}{inner}", self.command, self.step)
+    }
+
+    /// The step's own folder.
+    fn folder(&self) -> PathBuf {
+        self.orchestration.join(folder_name(&self.name))
+    }
+
+    /// Where `aws:downloadContent` puts things, and what relative paths are relative to.
+    fn downloads(&self) -> PathBuf {
+        self.orchestration.join("downloads")
+    }
+}
+
+impl Task<'_> {
+    fn writer(&self, stream: Stream) -> Writer {
+        self.tools.spool.writer(self.context.stream(stream)).covering(&self.context.secrets)
+    }
+
+    /// A line on the step's output.
+    async fn say(&self, line: &str) {
+        append(self.writer(Stream::Stdout), &format!("{line}\n")).await;
+    }
+
+    /// What went wrong stands at the end of the error output, as for a script.
+    async fn complain(&self, how: &How) {
+        let why = match how {
+            How::Failed(text) | How::Lost(text) | How::StartFailed(text) | How::Unsupported(text) => text,
+            _ => return,
+        };
+        append(self.writer(Stream::Stderr), &format!("{why}\n")).await;
+    }
+}
+
+async fn append(mut writer: Writer, text: &str) {
+    let (_running, mut phase) = watch::channel(Phase::Running);
+    writer.append(text.as_bytes(), WhenFull::Wait(&mut phase)).await;
+    writer.finish(WhenFull::Wait(&mut phase)).await;
+}
+
+/// A step's name as the name of one folder. Old documents have names with colons and more.
+fn folder_name(step: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
+    let name: String = step.chars().map(plain).collect();
+    if name.chars().all(|c| c == '.') { format!("_{name}") } else { name }
 }
 
 #[cfg(test)]

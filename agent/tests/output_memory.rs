@@ -39,11 +39,14 @@ fn context(folder: &std::path::Path) -> StepContext {
     StepContext {
         command: CommandId::random(),
         step: 0,
+        inner: Vec::new(),
         name: "print".to_owned(),
         orchestration: folder.join("orchestration"),
         working_directory: None,
         facts: ScriptFacts::default(),
         kill_grace: steps::DEFAULT_KILL_GRACE,
+        secrets: fleetwright_agent::secrets::Secrets::default(),
+        journal: Arc::new(steps::Alone),
     }
 }
 
@@ -75,7 +78,13 @@ async fn a_hundred_megabytes_take_no_memory() {
     let spool =
         Spool::open(folder.path().join("spool"), limits, Arc::clone(&platform), Arc::clone(&clock)).unwrap();
     spool.set_link(LinkState::Up);
-    let tools = StepTools { platform, clock, spool: spool.clone() };
+    let tools = StepTools {
+        platform,
+        host: fleetwright_documents::Platform::Linux,
+        clock,
+        spool: spool.clone(),
+        library: Arc::new(steps::Alone),
+    };
     let cancel = CancellationToken::new();
 
     for (line, printed) in
@@ -84,7 +93,7 @@ async fn a_hundred_megabytes_take_no_memory() {
         let context = context(folder.path());
         let (before, start) = (resident_bytes(), Instant::now());
         let (inputs, mut sent, mut most) = (inputs(&line), 0, before);
-        let on_started: steps::OnStarted = Box::new(|_| Box::pin(std::future::ready(Ok(()))));
+        let on_started: steps::OnStarted = Arc::new(|_| Box::pin(std::future::ready(Ok(()))));
         let run = steps::run(Action::RunShellScript, &inputs, &context, &tools, &cancel, on_started);
         let sending = async {
             loop {

@@ -34,7 +34,7 @@ pub(super) enum Todo {
     /// The step was running when the agent or the host stopped: end what is left of it, never run it again.
     Interrupt {
         step: Begun,
-        process: Option<ProcessIdentity>,
+        processes: Vec<ProcessIdentity>,
     },
     Reboot {
         step: usize,
@@ -57,9 +57,9 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
     if command.finished.is_some() {
         return Todo::Nothing;
     }
-    if let Some((step, StepProgress::Started { name, action, at, process })) = command.running_step() {
+    if let Some((step, StepProgress::Started { name, action, at, .. })) = command.running_step() {
         let begun = Begun { step, name: name.clone(), action: action.clone(), started: *at };
-        return Todo::Interrupt { step: begun, process: process.clone() };
+        return Todo::Interrupt { step: begun, processes: command.processes(step) };
     }
     let Some(work) = &command.work else {
         let detail = "its record in this host's journal was damaged".to_owned();
@@ -178,7 +178,7 @@ fn report(command: &Command, status: FinalStatus, reason: Reason, reason_detail:
     FinalReport { status, reason, reason_step: String::new(), reason_detail, steps: steps.collect() }
 }
 
-fn outcome(result: &StepRecord) -> StepOutcome {
+pub(crate) fn outcome(result: &StepRecord) -> StepOutcome {
     let status = match result.state {
         StepState::Success => StepStatus::Success,
         StepState::SuccessAndReboot => StepStatus::SuccessAndReboot,

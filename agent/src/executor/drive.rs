@@ -15,11 +15,13 @@ use fleetwright_proto::ids::CommandId;
 use futures::FutureExt;
 
 use super::decide::{self, Moment, Todo};
+use super::nested::CommandJournal;
 use super::queue::Stop;
 use super::result::{self, Begun};
 use super::{Shared, Workplace};
 use crate::explain::explain;
 use crate::journal::{Command, Durability, JournalError, Record, StepProgress, StepRecord, StepState, Work};
+use crate::secrets::Secrets;
 use crate::spool::{Stream, StreamId};
 use crate::steps::{self, StepContext, StepTools};
 
@@ -28,7 +30,7 @@ const DISK_RETRY: Duration = Duration::from_secs(2);
 
 /// Why a command is left where it stands; it goes on from there when the agent starts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+pub(super) enum Left {
     /// The agent stops.
     Stopping,
     /// The journal is closed, so nothing more may happen.
@@ -41,7 +43,11 @@ enum Left {
 pub(super) async fn to_the_end(shared: &Arc<Shared>, command: &CommandId, stop: &Stop) {
     let work = shared.place.ledger.read(|state| state.command(command)?.work.clone());
     let plan = work.map_or_else(|| Err(String::new()), |work| plan(&work, &shared.place));
-    let driver = Driver { shared, id: command, stop, plan };
+    let (plan, secrets) = match plan {
+        Ok((plan, secrets)) => (Ok(plan), secrets),
+        Err(problem) => (Err(problem), Secrets::default()),
+    };
+    let driver = Driver { shared, id: command, stop, plan, secrets };
     let went = AssertUnwindSafe(driver.go()).catch_unwind().await;
     let went = match went {
         Ok(went) => went,
@@ -69,8 +75,8 @@ impl Workplace {
     }
 }
 
-/// The document's plan on this host or, in one line, why there is none.
-fn plan(work: &Work, place: &Workplace) -> Result<Plan, String> {
+/// The document's plan on this host with the values that it must not show or, in one line, why there is none.
+fn plan(work: &Work, place: &Workplace) -> Result<(Plan, Secrets), String> {
     let name = &work.document_name;
     let document = fleetwright_documents::parse(work.content.as_bytes())
         .map_err(|diagnostics| {
@@ -82,7 +88,8 @@ fn plan(work: &Work, place: &Workplace) -> Result<Plan, String> {
         .bound_from_json(work.parameters.as_bytes())
         .map_err(|error| format!("the parameters of `{name}` cannot be used: {error}"))?;
     // What this agent has no handler for says so itself when its turn comes.
-    Ok(document.plan(&bound, &HostTraits { platform: place.host, supports: &|_| true }))
+    let plan = document.plan(&bound, &HostTraits { platform: place.host, supports: &|_| true });
+    Ok((plan, Secrets::of(&bound)))
 }
 
 struct Driver<'a> {
@@ -90,6 +97,7 @@ struct Driver<'a> {
     id: &'a CommandId,
     stop: &'a Stop,
     plan: Result<Plan, String>,
+    secrets: Secrets,
 }
 
 impl Driver<'_> {
@@ -107,7 +115,7 @@ impl Driver<'_> {
                 }
                 Todo::Run(index) => self.run(index).await?,
                 Todo::Record { step, state, detail } => self.record_without_run(step, state, detail).await?,
-                Todo::Interrupt { step, process } => self.interrupt(step, process.as_ref()).await?,
+                Todo::Interrupt { step, processes } => self.interrupt(step, &processes, &command).await?,
                 Todo::Reboot { step, count } => self.reboot(&command, step, count).await?,
                 Todo::Finish(report) => {
                     tracing::info!("command {} ended: {:?}, {:?}", self.id, report.status, report.reason);
@@ -124,8 +132,8 @@ impl Driver<'_> {
         let Some(command) = self.place().ledger.read(|state| state.command(self.id).cloned()) else {
             return Ok(());
         };
-        if let Some((_, StepProgress::Started { process: Some(process), .. })) = command.running_step() {
-            self.kill_leftover(process);
+        if let Some((step, _)) = command.running_step() {
+            command.processes(step).iter().for_each(|process| self.kill_leftover(process));
         }
         let report = decide::broken_off(&command);
         let start_deadline = command.work.as_ref().map_or(self.shared.now(), |work| work.start_deadline);
@@ -142,31 +150,43 @@ impl Driver<'_> {
         let context = StepContext {
             command: self.id.clone(),
             step,
+            inner: Vec::new(),
             name: planned.name.clone(),
             orchestration: place.command_folder(self.id),
             working_directory: None,
             facts: place.facts.clone(),
             kill_grace: place.limits.kill_grace,
+            secrets: self.secrets.clone(),
+            journal: Arc::new(CommandJournal {
+                shared: Arc::clone(self.shared),
+                command: self.id.clone(),
+                step,
+                stop: self.stop.clone(),
+            }),
         };
         let tools = StepTools {
             platform: Arc::clone(&place.platform),
+            host: place.host,
+            library: Arc::clone(&place.library),
             clock: Arc::clone(&place.clock),
             spool: place.spool.clone(),
         };
         let on_started = self.journal_start(begun.clone());
         let end = steps::run(planned.action, inputs, &context, &tools, &self.stop.token, on_started).await;
         let stopped_by = self.stop.stopped_by();
-        let result = result::of_end(begun, planned, end, stopped_by, (place.host, self.shared.now()));
+        let mut result = result::of_end(begun, planned, end, stopped_by, (place.host, self.shared.now()));
+        result.detail = self.secrets.cover(&result.detail);
         self.persist(Record::StepFinished { command: self.id.clone(), step, result }).await
     }
 
     /// Called by the step while its process is held back.
     fn journal_start(&self, begun: Begun) -> steps::OnStarted {
         let (shared, command, stop) = (Arc::clone(self.shared), self.id.clone(), self.stop.clone());
-        Box::new(move |identity: ProcessIdentity| {
+        Arc::new(move |process: Option<ProcessIdentity>| {
+            let (shared, command, stop) = (Arc::clone(&shared), command.clone(), stop.clone());
+            let Begun { step, name, action, started: at } = begun.clone();
             Box::pin(async move {
-                let Begun { step, name, action, started: at } = begun;
-                let record = Record::StepStarted { command, step, name, action, at, process: Some(identity) };
+                let record = Record::StepStarted { command, step, name, action, at, process };
                 persist(&shared, &stop, record, Patience::UntilCancelled).await.map_err(|left| {
                     io::Error::other(match left {
                         Left::Closed | Left::Stopping => "the agent stopped before the step began",
@@ -181,15 +201,19 @@ impl Driver<'_> {
         let (step, planned) = self.planned(index);
         let begun = Begun::now(step, planned, self.shared.now());
         let code = i32::from(state != StepState::Skipped);
-        self.record_unseen_end(begun, state, code, detail).await
+        self.record_unseen_end(begun, (state, code), detail, Vec::new()).await
     }
 
-    async fn interrupt(&self, begun: Begun, process: Option<&ProcessIdentity>) -> Result<(), Left> {
-        if let Some(process) = process {
-            self.kill_leftover(process);
-        }
+    async fn interrupt(
+        &self,
+        begun: Begun,
+        processes: &[ProcessIdentity],
+        command: &Command,
+    ) -> Result<(), Left> {
+        processes.iter().for_each(|process| self.kill_leftover(process));
+        let inner = result::interrupted_inner(command, begun.step, &[], self.shared.now());
         let detail = "the agent or the host stopped in the middle of the step; it is not run again";
-        self.record_unseen_end(begun, StepState::Interrupted, -1, detail.to_owned()).await
+        self.record_unseen_end(begun, (StepState::Interrupted, -1), detail.to_owned(), inner).await
     }
 
     fn kill_leftover(&self, process: &ProcessIdentity) {
@@ -246,28 +270,19 @@ impl Driver<'_> {
     async fn record_unseen_end(
         &self,
         begun: Begun,
-        state: StepState,
-        code: i32,
+        end: (StepState, i32),
         detail: String,
+        inner: Vec<StepRecord>,
     ) -> Result<(), Left> {
+        let step = begun.step;
         let totals = |stream| {
-            let id = StreamId { command: self.id.clone(), step: begun.step, stream };
+            let id = StreamId { command: self.id.clone(), step, stream };
             result::totals(self.place().spool.totals(&id))
         };
         let (stdout, stderr) = (totals(Stream::Stdout), totals(Stream::Stderr));
-        let result = StepRecord {
-            name: begun.name,
-            action: begun.action,
-            state,
-            code,
-            ended: None,
-            started: begun.started,
-            finished: self.shared.now(),
-            detail,
-            stdout,
-            stderr,
-        };
-        self.persist(Record::StepFinished { command: self.id.clone(), step: begun.step, result }).await
+        let unseen = result::unseen(begun, end, detail, self.shared.now());
+        let result = StepRecord { stdout, stderr, inner, ..unseen };
+        self.persist(Record::StepFinished { command: self.id.clone(), step, result }).await
     }
 
     fn planned(&self, index: usize) -> (u32, &PlannedStep) {
@@ -286,13 +301,13 @@ impl Driver<'_> {
 
 /// For how long a full disk is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
+pub(super) enum Patience {
     UntilCancelled,
     UntilStopped,
 }
 
 /// Records, however long the disk takes. An append is never cut short; only the waiting between two tries is.
-async fn persist(shared: &Shared, stop: &Stop, record: Record, patience: Patience) -> Result<(), Left> {
+pub(super) async fn persist(shared: &Shared, stop: &Stop, record: Record, patience: Patience) -> Result<(), Left> {
     let mut told = false;
     loop {
         match shared.place.ledger.record(vec![record.clone()], Durability::Synced).await {

@@ -39,14 +39,11 @@ impl ClockOffset {
 /// In one line, what makes it impossible to run.
 pub(super) fn work(run: RunDocument, now: Timestamp) -> Result<Work, &'static str> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-    Ok(Work {
-        content: text(&run.content).ok_or("the document is not UTF-8 text")?,
-        parameters: text(&run.parameters).ok_or("the parameters are not UTF-8 text")?,
-        document_name: run.document_name,
-        document_version: run.document_version,
-        accepted_at: now,
-        start_deadline: now.plus(std::time::Duration::from_millis(run.start_within_ms)),
-    })
+    let content = text(&run.content).ok_or("the document is not UTF-8 text")?;
+    let parameters = text(&run.parameters).ok_or("the parameters are not UTF-8 text")?;
+    let start_deadline = now.plus(std::time::Duration::from_millis(run.start_within_ms));
+    let document = (run.document_name, run.document_version);
+    Ok(Work::delivered(document, content, parameters, (now, start_deadline)))
 }
 
 /// The command's state as the controller is told, without output.
@@ -83,7 +80,7 @@ fn fill_final(report: &mut Report, end: &FinalReport, offset: ClockOffset) {
 fn fill_progress(report: &mut Report, command: &Command, offset: ClockOffset) {
     report.set_status(InvocationStatus::InProgress);
     report.set_reason(ReasonCode::QueuedOnNode);
-    for progress in command.steps.values() {
+    for (index, progress) in &command.steps {
         match progress {
             StepProgress::Finished(result) => {
                 report.set_reason(match result.state {
@@ -101,11 +98,32 @@ fn fill_progress(report: &mut Report, command: &Command, offset: ClockOffset) {
                     action: action.clone(),
                     status: StepStatus::StepInProgress.into(),
                     started_ms: offset.controller_millis(*at),
+                    inner: inner_progress(command, *index, &[], offset),
                     ..StepResult::default()
                 });
             }
         }
     }
+}
+
+/// The steps of documents in a step that is running.
+fn inner_progress(command: &Command, step: u32, way: &[u32], offset: ClockOffset) -> Vec<StepResult> {
+    let steps = command.inner_steps(step, way);
+    let results = steps.map(|(index, progress)| match progress {
+        StepProgress::Finished(result) => finished_step(result, offset),
+        StepProgress::Started { name, action, at, .. } => {
+            let below: Vec<u32> = way.iter().copied().chain([index]).collect();
+            StepResult {
+                name: name.clone(),
+                action: action.clone(),
+                status: StepStatus::StepInProgress.into(),
+                started_ms: offset.controller_millis(*at),
+                inner: inner_progress(command, step, &below, offset),
+                ..StepResult::default()
+            }
+        }
+    });
+    results.collect()
 }
 
 fn finished_step(step: &StepRecord, offset: ClockOffset) -> StepResult {
@@ -130,6 +148,7 @@ fn finished_step(step: &StepRecord, offset: ClockOffset) -> StepResult {
         stderr_bytes: step.stderr.bytes,
         stdout_dropped_bytes: step.stdout.dropped_bytes,
         stderr_dropped_bytes: step.stderr.dropped_bytes,
+        inner: step.inner.iter().map(|step| finished_step(step, offset)).collect(),
         ended: step.ended.map(|ended| match ended {
             Ended::ExitCode(code) => step_result::Ended::ExitCode(code),
             Ended::Signal(signal) => step_result::Ended::Signal(signal),

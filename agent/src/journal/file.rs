@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fleetwright_platform::SharedPlatform;
 
+use super::seal::Seal;
 use super::{Durability, Journal, JournalError, Record, State, frame};
 use crate::replace;
 
@@ -18,6 +19,7 @@ pub struct FileJournal {
     path: PathBuf,
     platform: SharedPlatform,
     file: File,
+    seal: Seal,
     /// Where the last record ends whose append returned.
     whole_bytes: u64,
     /// An append failed in the middle: what follows `whole_bytes` is cut before anything else is written.
@@ -43,10 +45,13 @@ impl FileJournal {
     /// # Errors
     /// When the file cannot be read or is of another format.
     pub fn open(path: &Path, platform: SharedPlatform) -> Result<(Self, Vec<Record>), JournalError> {
+        let seal = Seal::beside(path, &platform)?;
         let bytes = match fs::read(path) {
-            Ok(bytes) if bytes.is_empty() => return Self::create(path, platform),
+            Ok(bytes) if bytes.is_empty() => return Self::create(path, platform, seal),
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(path, platform),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::create(path, platform, seal);
+            }
             Err(source) => return Err(failed("read", path, source)),
         };
         let frames = frame::decode(content(&bytes, path)?);
@@ -61,9 +66,25 @@ impl FileJournal {
         let whole_bytes = (MAGIC.len() + frames.whole_bytes) as u64;
         let tail = if whole_bytes < bytes.len() as u64 { Tail::Torn } else { Tail::Clean };
         let mut journal =
-            Self { file: open_for_writing(path)?, path: path.to_owned(), platform, whole_bytes, tail };
+            Self { file: open_for_writing(path)?, path: path.to_owned(), platform, seal, whole_bytes, tail };
         journal.cut_torn_tail()?;
-        Ok((journal, frames.records))
+        let records = frames.records.into_iter().filter_map(|record| journal.opened(record)).collect();
+        Ok((journal, records))
+    }
+
+    fn opened(&self, record: Record) -> Option<Record> {
+        let command = record.command().clone();
+        let opened = self.seal.open(record);
+        if opened.is_none() {
+            let path = self.path.display();
+            tracing::error!("the parameters of command {command} in `{path}` do not open with this host's key");
+        }
+        opened
+    }
+
+    fn sealed(&self, records: &[Record]) -> Result<Vec<Record>, JournalError> {
+        let sealed: io::Result<_> = records.iter().map(|record| self.seal.seal(record)).collect();
+        sealed.map_err(|source| failed("write", &self.path, source))
     }
 
     /// Reads a journal that another process may be writing, and changes nothing. One that is not there is empty.
@@ -80,11 +101,16 @@ impl FileJournal {
         Ok(Glance { state: State::replay(&frames.records), size_bytes: bytes.len() as u64 })
     }
 
-    fn create(path: &Path, platform: SharedPlatform) -> Result<(Self, Vec<Record>), JournalError> {
+    fn create(
+        path: &Path,
+        platform: SharedPlatform,
+        seal: Seal,
+    ) -> Result<(Self, Vec<Record>), JournalError> {
         replace_file(path, &platform, MAGIC)?;
         let file = open_for_writing(path)?;
         let whole_bytes = MAGIC.len() as u64;
-        Ok((Self { path: path.to_owned(), platform, file, whole_bytes, tail: Tail::Clean }, Vec::new()))
+        let path = path.to_owned();
+        Ok((Self { path, platform, file, seal, whole_bytes, tail: Tail::Clean }, Vec::new()))
     }
 
     fn cut_torn_tail(&mut self) -> Result<(), JournalError> {
@@ -111,7 +137,7 @@ impl FileJournal {
 impl Journal for FileJournal {
     fn append(&mut self, records: &[Record], durability: Durability) -> Result<(), JournalError> {
         self.cut_torn_tail()?;
-        let bytes = frame::encode(records);
+        let bytes = frame::encode(&self.sealed(records)?);
         self.tail = Tail::Torn;
         self.write(&bytes, durability).map_err(|source| failed("write", &self.path, source))?;
         self.whole_bytes += bytes.len() as u64;
@@ -121,7 +147,7 @@ impl Journal for FileJournal {
 
     fn rewrite(&mut self, records: &[Record]) -> Result<(), JournalError> {
         let mut bytes = MAGIC.to_vec();
-        bytes.append(&mut frame::encode(records));
+        bytes.append(&mut frame::encode(&self.sealed(records)?));
         // From here on the old file may be gone from its name: appends go to the file that bears the name.
         replace_file(&self.path, &self.platform, &bytes)?;
         self.file = open_for_writing(&self.path)?;

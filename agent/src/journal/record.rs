@@ -37,6 +37,23 @@ pub enum Record {
         step: u32,
         result: StepRecord,
     },
+    /// As `StepStarted`, for a step of a document that a step runs.
+    InnerStarted {
+        command: CommandId,
+        step: u32,
+        /// Where it is inside the step: its index in the inner document, and so on for a document in that.
+        inner: Vec<u32>,
+        name: String,
+        action: String,
+        at: Timestamp,
+        process: Option<ProcessIdentity>,
+    },
+    InnerFinished {
+        command: CommandId,
+        step: u32,
+        inner: Vec<u32>,
+        result: StepRecord,
+    },
     /// The host was asked to reboot and the step runs again afterwards.
     Rebooting {
         command: CommandId,
@@ -70,6 +87,8 @@ impl Record {
             | Self::Compacted { command, .. }
             | Self::StepStarted { command, .. }
             | Self::StepFinished { command, .. }
+            | Self::InnerStarted { command, .. }
+            | Self::InnerFinished { command, .. }
             | Self::Rebooting { command, .. }
             | Self::CancelRequested { command }
             | Self::Finished { command, .. }
@@ -84,14 +103,28 @@ pub struct Work {
     pub document_name: String,
     pub document_version: String,
     pub content: String,
-    /// JSON object.
+    /// JSON object. Empty in a record whose parameters are sealed.
     pub parameters: String,
+    /// The parameters as a file has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sealed: Option<String>,
     pub accepted_at: Timestamp,
     /// By this host's clock.
     pub start_deadline: Timestamp,
 }
 
 impl Work {
+    /// What was delivered, not sealed.
+    #[must_use]
+    pub fn delivered(
+        (document_name, document_version): (String, String),
+        content: String,
+        parameters: String,
+        (accepted_at, start_deadline): (Timestamp, Timestamp),
+    ) -> Self {
+        Self { document_name, document_version, content, parameters, sealed: None, accepted_at, start_deadline }
+    }
+
     /// What it takes in memory and, about, on disk.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
@@ -130,6 +163,9 @@ pub struct StepRecord {
     pub stdout: StreamTotals,
     #[serde(default)]
     pub stderr: StreamTotals,
+    /// The steps of the document that this step ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<StepRecord>,
 }
 
 /// The states of a step that is over.

@@ -36,6 +36,8 @@ pub struct Command {
     /// None when it ended before it was queued, or when its record was unreadable.
     pub work: Option<Arc<Work>>,
     pub steps: BTreeMap<u32, StepProgress>,
+    /// The steps of documents that a step runs, by the step and the way inside it.
+    pub inner: BTreeMap<(u32, Vec<u32>), StepProgress>,
     pub reboot: Option<Reboot>,
     pub cancel_requested: bool,
     pub finished: Option<Finish>,
@@ -180,6 +182,25 @@ impl Command {
             Record::StepFinished { step, result, .. } => {
                 self.steps.insert(*step, StepProgress::Finished(result.clone()));
                 self.step_goes_on(*step);
+                if result.state != StepState::SuccessAndReboot {
+                    self.inner.retain(|(outer, _), _| outer != step);
+                }
+            }
+            Record::InnerStarted { step, inner, name, action, at, process, .. } => {
+                let started = StepProgress::Started {
+                    name: name.clone(),
+                    action: action.clone(),
+                    at: *at,
+                    process: process.clone(),
+                };
+                self.inner.insert((*step, inner.clone()), started);
+            }
+            Record::InnerFinished { step, inner, result, .. } => {
+                let is_below = |way: &[u32]| way.len() > inner.len() && way.starts_with(inner);
+                if result.state != StepState::SuccessAndReboot {
+                    self.inner.retain(|(outer, way), _| outer != step || !is_below(way));
+                }
+                self.inner.insert((*step, inner.clone()), StepProgress::Finished(result.clone()));
             }
             Record::Rebooting { step, boot_id, count, .. } => {
                 self.reboot =
@@ -216,6 +237,30 @@ impl Command {
             .iter()
             .find(|(_, progress)| matches!(progress, StepProgress::Started { .. }))
             .map(|(step, progress)| (*step, progress))
+    }
+
+    /// Every process that a step has going, its own and those of documents in it.
+    #[must_use]
+    pub fn processes(&self, of: u32) -> Vec<ProcessIdentity> {
+        let inner = self.inner.iter().filter(|((step, _), _)| *step == of).map(|(_, progress)| progress);
+        let all = self.steps.get(&of).into_iter().chain(inner);
+        all.filter_map(|progress| match progress {
+            StepProgress::Started { process, .. } => process.clone(),
+            StepProgress::Finished(_) => None,
+        })
+        .collect()
+    }
+
+    /// The steps directly below a step, or below a step in it, in the order of their document.
+    pub fn inner_steps<'c>(
+        &'c self,
+        step: u32,
+        below: &'c [u32],
+    ) -> impl Iterator<Item = (u32, &'c StepProgress)> {
+        self.inner.iter().filter_map(move |((outer, way), progress)| match way.split_last() {
+            Some((last, before)) if *outer == step && before == below => Some((*last, progress)),
+            _ => None,
+        })
     }
 
     /// The results so far. A step that asked for a reboot which has happened since is to run again: it has none.
@@ -265,6 +310,17 @@ impl Command {
                 }
                 StepProgress::Finished(result) => {
                     Record::StepFinished { command: command(), step: *step, result }
+                }
+            });
+        }
+        for ((step, inner), progress) in &self.inner {
+            let (step, inner) = (*step, inner.clone());
+            records.push(match progress.clone() {
+                StepProgress::Started { name, action, at, process } => {
+                    Record::InnerStarted { command: command(), step, inner, name, action, at, process }
+                }
+                StepProgress::Finished(result) => {
+                    Record::InnerFinished { command: command(), step, inner, result }
                 }
             });
         }

@@ -22,14 +22,8 @@ fn id(number: u8) -> CommandId {
 }
 
 fn accepted(command: u8) -> Record {
-    let work = Work {
-        document_name: "Test".to_owned(),
-        document_version: "1".to_owned(),
-        content: "a secret".to_owned(),
-        parameters: "{}".to_owned(),
-        accepted_at: at(1_000),
-        start_deadline: at(61_000),
-    };
+    let document = ("Test".to_owned(), "1".to_owned());
+    let work = Work::delivered(document, "a secret".to_owned(), "{}".to_owned(), (at(1_000), at(61_000)));
     Record::Accepted { command: id(command), work: Arc::new(work) }
 }
 
@@ -50,6 +44,7 @@ fn ended(command: u8, step: u32, state: StepState) -> Record {
         detail: String::new(),
         stdout: StreamTotals { bytes: 6, dropped_bytes: 0 },
         stderr: StreamTotals::default(),
+        inner: Vec::new(),
     };
     Record::StepFinished { command: id(command), step, result }
 }
@@ -323,4 +318,85 @@ async fn a_ledger_that_grew_is_compacted_and_says_the_same() {
     ledger.close();
     let state = State::replay(&disk.open().1);
     assert_eq!(state.command(&id(1)), Some(&before));
+}
+
+fn inner_started(command: u8, step: u32, inner: &[u32]) -> Record {
+    let (name, action) = ("inner".to_owned(), "aws:runShellScript".to_owned());
+    Record::InnerStarted { command: id(command), step, inner: inner.to_vec(), name, action, at: at(2_500), process: None }
+}
+
+fn inner_ended(command: u8, step: u32, inner: &[u32], state: StepState) -> Record {
+    let Record::StepFinished { result, .. } = ended(command, step, state) else { unreachable!("it is one") };
+    Record::InnerFinished { command: id(command), step, inner: inner.to_vec(), result }
+}
+
+#[test]
+fn steps_inside_a_step_are_known_until_it_is_over_and_survive_compaction() {
+    let mut records = vec![
+        accepted(1),
+        started(1, 0),
+        inner_started(1, 0, &[0]),
+        inner_started(1, 0, &[0, 0]),
+        inner_ended(1, 0, &[0, 0], StepState::Success),
+        inner_ended(1, 0, &[0], StepState::Success),
+        inner_started(1, 0, &[1]),
+    ];
+    let ways = |records: &[Record]| -> Vec<u32> {
+        let state = State::replay(records);
+        let command = state.command(&id(1)).unwrap();
+        command.inner_steps(0, &[]).map(|(step, _)| step).collect()
+    };
+    assert_eq!(ways(&records), [0, 1]);
+    let state = State::replay(&records);
+    assert_eq!(state.command(&id(1)).unwrap().inner_steps(0, &[0]).count(), 0, "they are in the result of their step");
+    assert_eq!(State::replay(&state.snapshot(at(0))), state);
+    // A reboot comes back to them.
+    records.push(inner_ended(1, 0, &[1], StepState::SuccessAndReboot));
+    records.push(ended(1, 0, StepState::SuccessAndReboot));
+    assert_eq!(ways(&records), [0, 1]);
+    records.push(ended(1, 0, StepState::Success));
+    assert_eq!(ways(&records), []);
+}
+
+#[test]
+fn parameters_are_sealed_in_the_file_and_no_other_command_can_have_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, platform) = (folder.path().join("journal"), fleetwright_platform::host());
+    let document = || ("Test".to_owned(), "1".to_owned());
+    let parameters = r#"{"password":"hunter2 hunter2"}"#.to_owned();
+    let work = Work::delivered(document(), "text".to_owned(), parameters, (at(0), at(1)));
+    let record = Record::Accepted { command: id(1), work: Arc::new(work) };
+    let (mut journal, _) = FileJournal::open(&path, Arc::clone(&platform)).unwrap();
+    journal.append(std::slice::from_ref(&record), Durability::Synced).unwrap();
+    journal.rewrite(std::slice::from_ref(&record)).unwrap();
+    journal.append(&[started(1, 0)], Durability::Synced).unwrap();
+    drop(journal);
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("hunter2"));
+    }
+    let (_, records) = FileJournal::open(&path, Arc::clone(&platform)).unwrap();
+    assert_eq!(records, [record.clone(), started(1, 0)]);
+
+    let seal = seal::Seal::beside(&path, &platform).unwrap();
+    let Record::Accepted { work, .. } = seal.seal(&record).unwrap() else { unreachable!("it is one") };
+    assert_eq!(seal.open(Record::Accepted { command: id(2), work: Arc::clone(&work) }), None);
+    assert_eq!(seal.open(Record::Accepted { command: id(1), work }), Some(record.clone()));
+    // What was written before there were seals is as it was.
+    assert_eq!(seal.open(record.clone()), Some(record));
+}
+
+#[test]
+fn parameters_whose_key_is_gone_are_a_damaged_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, platform) = (folder.path().join("journal"), fleetwright_platform::host());
+    let (mut journal, _) = FileJournal::open(&path, Arc::clone(&platform)).unwrap();
+    journal.append(&[accepted(1), started(1, 0)], Durability::Synced).unwrap();
+    drop(journal);
+    std::fs::remove_file(folder.path().join("journal.key")).unwrap();
+    let (_, records) = FileJournal::open(&path, Arc::clone(&platform)).unwrap();
+    assert_eq!(records, [started(1, 0)]);
+    std::fs::write(folder.path().join("journal.key"), "short").unwrap();
+    let error = FileJournal::open(&path, platform).unwrap_err();
+    assert!(error.to_string().contains("5 bytes where a key has 32"), "{error}");
 }

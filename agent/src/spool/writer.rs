@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::capture::Phase;
+use crate::secrets::{Masker, Secrets};
 use super::{LinkState, Shared, StreamId};
 
 /// A disk that was full is looked at again this often: others free it, and they do not tell.
@@ -30,6 +31,8 @@ pub struct Writer {
     last_byte: Option<u8>,
     /// Once something was dropped, all that follows is: what is kept has no holes.
     dropping: bool,
+    /// Covers what must not be kept.
+    masker: Option<Masker>,
 }
 
 /// What is done when there is no room.
@@ -49,7 +52,7 @@ enum Wrote {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, id: StreamId) -> Self {
-        Self { shared, id, file: None, last_byte: None, dropping: false }
+        Self { shared, id, file: None, last_byte: None, dropping: false, masker: None }
     }
 
     /// The last byte that was printed through this writer.
@@ -58,8 +61,32 @@ impl Writer {
         self.last_byte
     }
 
+    /// From now on secret values are covered before they are kept. [`Writer::finish`] ends it.
+    #[must_use]
+    pub fn covering(mut self, secrets: &Secrets) -> Self {
+        self.masker = secrets.masker();
+        self
+    }
+
     /// Keeps `data`, or what of it there is room for, and counts the rest.
-    pub async fn append(&mut self, mut data: &[u8], mut when_full: WhenFull<'_>) {
+    pub async fn append(&mut self, data: &[u8], when_full: WhenFull<'_>) {
+        match &mut self.masker {
+            None => self.keep(data, when_full).await,
+            Some(masker) => {
+                let shown = masker.push(data);
+                self.keep(&shown, when_full).await;
+            }
+        }
+    }
+
+    /// Keeps what was held back because it could have become a secret. To be called when nothing more comes.
+    pub async fn finish(&mut self, when_full: WhenFull<'_>) {
+        if let Some(rest) = self.masker.as_mut().map(Masker::finish) {
+            self.keep(&rest, when_full).await;
+        }
+    }
+
+    async fn keep(&mut self, mut data: &[u8], mut when_full: WhenFull<'_>) {
         self.last_byte = data.last().copied().or(self.last_byte);
         let mut give_up = None;
         while !data.is_empty() && !self.dropping {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleetwright_documents::{Interpreter, ScriptInputs};
@@ -9,6 +10,7 @@ use fleetwright_platform::fake::FakePlatform;
 use fleetwright_platform::host;
 use fleetwright_proto::clock::{Clock, SystemClock};
 
+use super::library::fake::FakeLibrary;
 use super::*;
 use crate::spool::{LinkState, SpoolLimits, Stream, StreamId};
 
@@ -17,6 +19,7 @@ pub(super) fn context(folder: &Path) -> StepContext {
     StepContext {
         command: CommandId::random(),
         step: 0,
+        inner: Vec::new(),
         name: "runShellScript".to_owned(),
         orchestration: folder.join("orchestration"),
         working_directory: None,
@@ -27,22 +30,24 @@ pub(super) fn context(folder: &Path) -> StepContext {
             platform_version: "12".to_owned(),
         },
         kill_grace: Duration::from_millis(200),
+        secrets: Secrets::default(),
+        journal: Arc::new(MemoryInner::default()),
     }
 }
 
-struct Fixture {
-    folder: tempfile::TempDir,
-    tools: StepTools,
-    context: StepContext,
+pub(super) struct Fixture {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) tools: StepTools,
+    pub(super) context: StepContext,
     inputs: ScriptInputs,
-    cancel: CancellationToken,
+    pub(super) cancel: CancellationToken,
 }
 
-fn fixture(lines: &[&str]) -> Fixture {
+pub(super) fn fixture(lines: &[&str]) -> Fixture {
     on(host(), lines)
 }
 
-fn on(platform: SharedPlatform, lines: &[&str]) -> Fixture {
+pub(super) fn on(platform: SharedPlatform, lines: &[&str]) -> Fixture {
     limited(SpoolLimits::default(), platform, lines)
 }
 
@@ -62,7 +67,13 @@ fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fix
     };
     Fixture {
         folder,
-        tools: StepTools { platform, clock, spool },
+        tools: StepTools {
+            platform,
+            host: fleetwright_documents::Platform::Linux,
+            clock,
+            spool,
+            library: Arc::new(FakeLibrary::default()),
+        },
         context,
         inputs,
         cancel: CancellationToken::new(),
@@ -79,7 +90,7 @@ struct Seen {
 
 impl Fixture {
     async fn run(&self) -> Seen {
-        self.run_recorded(Box::new(|_| Box::pin(std::future::ready(Ok(()))))).await
+        self.run_recorded(Arc::new(|_| Box::pin(std::future::ready(Ok(()))))).await
     }
 
     async fn run_recorded(&self, on_started: OnStarted) -> Seen {
@@ -100,7 +111,7 @@ impl Fixture {
         }
     }
 
-    fn kept(&self, stream: Stream) -> Vec<u8> {
+    pub(super) fn kept(&self, stream: Stream) -> Vec<u8> {
         let id = StreamId { command: self.context.command.clone(), step: 0, stream };
         let mut bytes = Vec::new();
         while let Ok(piece) = self.tools.spool.read_at(&id, bytes.len() as u64, 1 << 20) {
@@ -192,9 +203,11 @@ async fn nothing_runs_before_its_start_is_recorded() {
     let recorded = Arc::new(AtomicBool::new(false));
     let mut with_trace = fixture;
     with_trace.inputs.working_directory = Some(with_trace.folder.path().display().to_string());
-    let on_started: OnStarted = Box::new({
+    let on_started: OnStarted = Arc::new({
         let (trace, recorded) = (trace.clone(), Arc::clone(&recorded));
         move |identity| {
+            let (trace, recorded) = (trace.clone(), Arc::clone(&recorded));
+            let identity = identity.expect("a script starts with its process");
             assert!(Path::new(&format!("/proc/{}", identity.pid)).exists());
             Box::pin(async move {
                 // Long enough for a script that was not held back.
@@ -214,7 +227,7 @@ async fn a_start_that_cannot_be_recorded_does_not_happen() {
     let mut fixture = fixture(&["echo x > trace"]);
     fixture.inputs.working_directory = Some(fixture.folder.path().display().to_string());
     let failed = || io::Error::other("the journal is full");
-    let seen = fixture.run_recorded(Box::new(move |_| Box::pin(std::future::ready(Err(failed()))))).await;
+    let seen = fixture.run_recorded(Arc::new(move |_| Box::pin(std::future::ready(Err(failed()))))).await;
     assert_eq!(seen.how, How::StartFailed("its start could not be recorded: the journal is full".to_owned()));
     assert!(!fixture.folder.path().join("trace").exists());
 }
@@ -289,13 +302,13 @@ async fn a_cancelled_step_says_so_and_keeps_what_it_printed() {
 }
 
 #[tokio::test]
-async fn an_action_that_does_not_exist_yet_is_unsupported() {
-    let fixture = fixture(&[]);
-    let inputs = StepInputs::RunScript(fixture.inputs.clone());
-    let (context, tools, cancel) = (&fixture.context, &fixture.tools, &fixture.cancel);
-    let on_started: OnStarted = Box::new(|_| unreachable!("nothing starts"));
-    let end = run(Action::ConfigurePackage, &inputs, context, tools, cancel, on_started).await;
-    assert_eq!(end.how, How::Unsupported("this agent cannot run aws:configurePackage".to_owned()));
+async fn secret_values_are_covered_in_both_streams() {
+    let mut fixture = fixture(&["printf hunt; sleep 0.1; echo er2", "echo hunter2 >&2", "printf hunter"]);
+    fixture.context.secrets = Secrets::default().and(["hunter2".to_owned()]);
+    let seen = fixture.run().await;
+    assert_eq!(String::from_utf8_lossy(&seen.stdout), "****\nhunter");
+    assert_eq!(String::from_utf8_lossy(&seen.stderr), "****\n");
+    assert_eq!(seen.end.stdout.printed_bytes, seen.stdout.len() as u64);
 }
 
 #[tokio::test]
@@ -310,4 +323,58 @@ async fn ten_thousand_lines_a_second_arrive_whole_in_few_pieces() {
     let wanted: String = (0..10_000).map(|line| format!("line {line}\n")).collect();
     assert_eq!(String::from_utf8(seen.stdout).unwrap(), wanted);
     assert!(wakes < 200, "{wakes} wakes for 10,000 lines");
+}
+
+/// A journal of inner steps in memory.
+#[derive(Debug, Default)]
+pub(super) struct MemoryInner {
+    pub(super) started: Mutex<Vec<InnerStart>>,
+    pub(super) finished: Mutex<Vec<(Vec<u32>, StepRecord)>>,
+}
+
+impl InnerJournal for MemoryInner {
+    fn started(&self, start: InnerStart) -> Recorded {
+        self.started.lock().unwrap().push(start);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn finished(&self, inner: Vec<u32>, result: StepRecord) -> Recorded {
+        self.finished.lock().unwrap().push((inner, result));
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn results(&self, inner: &[u32]) -> Vec<(u32, StepRecord)> {
+        let finished = self.finished.lock().unwrap();
+        let below = finished.iter().filter_map(|(way, result)| match way.split_last() {
+            Some((last, before)) if before == inner => Some((*last, result.clone())),
+            _ => None,
+        });
+        below.filter(|(_, result)| result.state != crate::journal::StepState::SuccessAndReboot).collect()
+    }
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
+
+impl Fixture {
+    /// Runs the first step of a document on this host.
+    pub(super) async fn run_step(&mut self, step: &serde_json::Value) -> StepEnd {
+        let text = serde_json::json!({ "schemaVersion": "2.2", "description": "a test", "mainSteps": [step] });
+        let document = fleetwright_documents::parse(text.to_string().as_bytes()).unwrap().document;
+        let bound = document.bound_from_json(b"{}").unwrap();
+        let host = fleetwright_documents::HostTraits { platform: self.tools.host, supports: &|_| true };
+        let planned = document.plan(&bound, &host).steps.remove(0);
+        let fleetwright_documents::Decision::Run(inputs) = &planned.decision else {
+            panic!("it does not run: {:?}", planned.decision)
+        };
+        planned.name.clone_into(&mut self.context.name);
+        let on_started: OnStarted = Arc::new(|_| Box::pin(std::future::ready(Ok(()))));
+        run(planned.action, inputs, &self.context, &self.tools, &self.cancel, on_started).await
+    }
+
+    pub(super) fn printed(&self) -> (String, String) {
+        let text = |stream| String::from_utf8(self.kept(stream)).unwrap();
+        (text(Stream::Stdout), text(Stream::Stderr))
+    }
 }

@@ -37,14 +37,8 @@ fn plan(steps: usize) -> Plan {
 }
 
 fn accepted() -> Record {
-    let work = Work {
-        document_name: "Test".to_owned(),
-        document_version: "1".to_owned(),
-        content: String::new(),
-        parameters: "{}".to_owned(),
-        accepted_at: at(0),
-        start_deadline: at(DEADLINE),
-    };
+    let document = ("Test".to_owned(), "1".to_owned());
+    let work = Work::delivered(document, String::new(), "{}".to_owned(), (at(0), at(DEADLINE)));
     Record::Accepted { command: id(), work: Arc::new(work) }
 }
 
@@ -65,6 +59,7 @@ fn ended(step: u32, state: StepState) -> Record {
         detail: "a detail".to_owned(),
         stdout: StreamTotals::default(),
         stderr: StreamTotals::default(),
+        inner: Vec::new(),
     };
     Record::StepFinished { command: id(), step, result }
 }
@@ -123,7 +118,7 @@ fn a_cancelled_command_runs_nothing_more() {
 #[test]
 fn a_step_whose_end_nobody_saw_is_interrupted_and_nothing_follows() {
     let records = [accepted(), started(0)];
-    assert!(matches!(todo(&records, 0), Todo::Interrupt { step: Begun { step: 0, .. }, process: None }));
+    assert!(matches!(todo(&records, 0), Todo::Interrupt { step: Begun { step: 0, .. }, .. }));
     let records = [accepted(), started(0), ended(0, StepState::Interrupted)];
     check_finish(&records, 0, (FinalStatus::Failed, Reason::Interrupted, "step0"));
 }
