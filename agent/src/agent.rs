@@ -127,7 +127,8 @@ impl Agent {
         let spool = Spool::open(kept.spool, spool, Arc::clone(&platform), Arc::clone(&clock))?;
         let node = identity.node_id.to_string();
         let identity = Arc::new(Mutex::new(identity));
-        let library = ControllerLibrary { connector: Arc::clone(&connector), identity: Arc::clone(&identity) };
+        let library =
+            ControllerLibrary { connector: Arc::clone(&connector), identity: Arc::clone(&identity) };
         let executor = Executor::start(Workplace {
             ledger: Arc::clone(&ledger),
             spool: spool.clone(),

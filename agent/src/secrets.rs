@@ -31,7 +31,10 @@ impl Secrets {
     #[must_use]
     pub fn of(bound: &Bound) -> Self {
         let mut found = Vec::new();
-        bound.iter().filter(|(name, _)| bound.is_secret(name)).for_each(|(_, value)| texts(value, &mut found));
+        bound
+            .iter()
+            .filter(|(name, _)| bound.is_secret(name))
+            .for_each(|(_, value)| texts(value, &mut found));
         Self::default().and(found)
     }
 
@@ -39,9 +42,7 @@ impl Secrets {
     #[must_use]
     pub fn and(&self, more: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<Vec<u8>> = self.values.to_vec();
-        values.extend(
-            more.into_iter().map(String::into_bytes).filter(|value| value.len() >= SHORTEST_BYTES),
-        );
+        values.extend(more.into_iter().map(String::into_bytes).filter(|value| value.len() >= SHORTEST_BYTES));
         values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Self { values: Arc::new(values) }
@@ -117,7 +118,11 @@ impl Masker {
             }
             // A longer value that may still be completed goes before a shorter one that is there already.
             let waits = !is_end
-                && self.secrets.values.iter().any(|value| value.len() > rest.len() && value.starts_with(rest));
+                && self
+                    .secrets
+                    .values
+                    .iter()
+                    .any(|value| value.len() > rest.len() && value.starts_with(rest));
             if waits {
                 break;
             }

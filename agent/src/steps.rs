@@ -149,9 +149,9 @@ pub struct StepEnd {
 
 /// What an action works with.
 #[derive(Clone, Copy)]
-struct Task<'a> {
-    context: &'a StepContext,
-    tools: &'a StepTools,
+pub(crate) struct Task<'a> {
+    pub(crate) context: &'a StepContext,
+    pub(crate) tools: &'a StepTools,
     cancel: &'a CancellationToken,
     on_started: &'a OnStarted,
 }

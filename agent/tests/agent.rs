@@ -18,5 +18,7 @@ mod commands;
 mod enrolment;
 #[path = "agent/faults.rs"]
 mod faults;
+#[path = "agent/nested.rs"]
+mod nested;
 #[path = "agent/program.rs"]
 mod program;

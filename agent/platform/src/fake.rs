@@ -10,7 +10,7 @@ mod script;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetwright_proto::agent::HostFacts;
@@ -163,6 +163,11 @@ impl Platform for FakePlatform {
                 Err(Unsupported { capability: "running a PowerShell script", os: "a fake host" })
             }
         }
+    }
+
+    /// Scripts are all that a fake host can run.
+    fn find_program(&self, _name: &str) -> Option<PathBuf> {
+        None
     }
 
     fn spawn(&self, spec: &ProcessSpec) -> Result<Spawned, SpawnError> {

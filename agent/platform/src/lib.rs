@@ -60,6 +60,13 @@ pub trait Platform: fmt::Debug + Send + Sync + 'static {
         script: &Path,
     ) -> Result<InterpreterCommand, Unsupported>;
 
+    /// Where a program lies that is called by its name, in the folders that the agent's `PATH` names.
+    fn find_program(&self, name: &str) -> Option<PathBuf> {
+        let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|folder| folder.join(&file)).find(|candidate| candidate.is_file())
+    }
+
     /// Starts a process that does nothing until it is released.
     fn spawn(&self, spec: &ProcessSpec) -> Result<Spawned, SpawnError>;
 

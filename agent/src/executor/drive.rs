@@ -20,7 +20,7 @@ use super::queue::Stop;
 use super::result::{self, Begun};
 use super::{Shared, Workplace};
 use crate::explain::explain;
-use crate::journal::{Command, Durability, JournalError, Record, StepProgress, StepRecord, StepState, Work};
+use crate::journal::{Command, Durability, JournalError, Record, StepRecord, StepState, Work};
 use crate::secrets::Secrets;
 use crate::spool::{Stream, StreamId};
 use crate::steps::{self, StepContext, StepTools};
@@ -201,7 +201,10 @@ impl Driver<'_> {
         let (step, planned) = self.planned(index);
         let begun = Begun::now(step, planned, self.shared.now());
         let code = i32::from(state != StepState::Skipped);
-        self.record_unseen_end(begun, (state, code), detail, Vec::new()).await
+        let known = |command: &Command| result::interrupted_inner(command, step, &[], self.shared.now());
+        let inner =
+            self.place().ledger.read(|journal| journal.command(self.id).map(known).unwrap_or_default());
+        self.record_unseen_end(begun, (state, code), detail, inner).await
     }
 
     async fn interrupt(
@@ -307,7 +310,12 @@ pub(super) enum Patience {
 }
 
 /// Records, however long the disk takes. An append is never cut short; only the waiting between two tries is.
-pub(super) async fn persist(shared: &Shared, stop: &Stop, record: Record, patience: Patience) -> Result<(), Left> {
+pub(super) async fn persist(
+    shared: &Shared,
+    stop: &Stop,
+    record: Record,
+    patience: Patience,
+) -> Result<(), Left> {
     let mut told = false;
     loop {
         match shared.place.ledger.record(vec![record.clone()], Durability::Synced).await {

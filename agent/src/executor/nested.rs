@@ -4,14 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use fleetwright_documents::PlannedStep;
-use fleetwright_documents::flow::{StepOutcome, StepStatus};
 use fleetwright_documents::SkipReason;
+use fleetwright_documents::flow::{StepOutcome, StepStatus};
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 
 use super::drive::{Left, Patience, persist};
 use super::queue::{Stop, StoppedBy};
-use super::{Shared, decide, result};
+use super::{Shared, result};
 use crate::journal::{Record, StepProgress, StepRecord, StepState};
 use crate::secrets::Secrets;
 use crate::steps::{InnerJournal, InnerStart, Recorded, StepEnd, Task};
@@ -36,8 +36,7 @@ pub(crate) fn of_end(
     task: &Task<'_>,
     now: Timestamp,
 ) -> StepRecord {
-    let stopped_by =
-        if task.context.journal.is_stopping() { StoppedBy::Agent } else { StoppedBy::Operator };
+    let stopped_by = if task.context.journal.is_stopping() { StoppedBy::Agent } else { StoppedBy::Operator };
     let mut record = result::of_end(begun, planned, end, stopped_by, (task.tools.host, now));
     record.detail = secrets.cover(&record.detail);
     record

@@ -57,10 +57,9 @@ pub(super) fn of_end(
         },
         How::Done => (ProcessEnd::Exited(0), None, String::new()),
         How::WantsReboot => (ProcessEnd::Exited(reboot_code(platform)), None, String::new()),
-        How::Failed(problem)
-        | How::Lost(problem)
-        | How::StartFailed(problem)
-        | How::Unsupported(problem) => (ProcessEnd::NotStarted, None, problem),
+        How::Failed(problem) | How::Lost(problem) | How::StartFailed(problem) | How::Unsupported(problem) => {
+            (ProcessEnd::NotStarted, None, problem)
+        }
     };
     let outcome = StepOutcome::of_process(process_end, platform, planned.flow);
     StepRecord {
@@ -106,7 +105,12 @@ pub(super) fn unseen(
 }
 
 /// The steps of documents in a step that nobody saw end: what was running is interrupted.
-pub(super) fn interrupted_inner(command: &Command, step: u32, way: &[u32], now: Timestamp) -> Vec<StepRecord> {
+pub(super) fn interrupted_inner(
+    command: &Command,
+    step: u32,
+    way: &[u32],
+    now: Timestamp,
+) -> Vec<StepRecord> {
     let steps = command.inner_steps(step, way);
     let records = steps.map(|(index, progress)| match progress {
         StepProgress::Finished(result) => result.clone(),

@@ -77,7 +77,9 @@ impl FileJournal {
         let opened = self.seal.open(record);
         if opened.is_none() {
             let path = self.path.display();
-            tracing::error!("the parameters of command {command} in `{path}` do not open with this host's key");
+            tracing::error!(
+                "the parameters of command {command} in `{path}` do not open with this host's key"
+            );
         }
         opened
     }

@@ -122,7 +122,15 @@ impl Work {
         parameters: String,
         (accepted_at, start_deadline): (Timestamp, Timestamp),
     ) -> Self {
-        Self { document_name, document_version, content, parameters, sealed: None, accepted_at, start_deadline }
+        Self {
+            document_name,
+            document_version,
+            content,
+            parameters,
+            sealed: None,
+            accepted_at,
+            start_deadline,
+        }
     }
 
     /// What it takes in memory and, about, on disk.

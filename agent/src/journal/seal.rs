@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -90,7 +90,7 @@ impl Seal {
     }
 }
 
-fn make(path: &PathBuf, platform: &SharedPlatform, random: &SystemRandom) -> Result<Vec<u8>, JournalError> {
+fn make(path: &Path, platform: &SharedPlatform, random: &SystemRandom) -> Result<Vec<u8>, JournalError> {
     let mut key = vec![0; KEY_BYTES];
     let no_chance = |_| io_error("make", path, io::Error::other("the system gives no random bytes"));
     random.fill(&mut key).map_err(no_chance)?;

@@ -84,7 +84,9 @@ fn of_status(status: Status) -> LibraryError {
         Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal => {
             LibraryError::Unreachable(text)
         }
-        Code::Unimplemented => LibraryError::Refused("this controller is too old to give documents".to_owned()),
+        Code::Unimplemented => {
+            LibraryError::Refused("this controller is too old to give documents".to_owned())
+        }
         _ => LibraryError::Refused(text),
     }
 }

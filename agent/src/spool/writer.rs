@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::capture::Phase;
-use crate::secrets::{Masker, Secrets};
 use super::{LinkState, Shared, StreamId};
+use crate::secrets::{Masker, Secrets};
 
 /// A disk that was full is looked at again this often: others free it, and they do not tell.
 const DISK_RETRY: Duration = Duration::from_secs(1);

@@ -14,16 +14,17 @@ use super::{How, Task, environment, program};
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(3600);
 
 pub(super) async fn run_action(inputs: &RunDockerAction, task: &Task<'_>) -> How {
-    let Some(docker) = program::find("docker") else {
+    let Some(docker) = task.tools.platform.find_program("docker") else {
         return How::Unsupported(
-            "docker is not installed on this host; install it, with aws:configureDocker for example".to_owned(),
+            "docker is not installed on this host; install it, with aws:configureDocker for example"
+                .to_owned(),
         );
     };
     call(docker, arguments(inputs), inputs.timeout, task).await
 }
 
 pub(super) async fn configure(inputs: &ConfigureDocker, task: &Task<'_>) -> How {
-    let is_there = program::find("docker").is_some();
+    let is_there = task.tools.platform.find_program("docker").is_some();
     match (inputs.action, is_there) {
         (DockerInstallation::Install, true) => {
             task.say("docker is installed already").await;
@@ -35,7 +36,9 @@ pub(super) async fn configure(inputs: &ConfigureDocker, task: &Task<'_>) -> How 
         }
         _ => {}
     }
-    let found = PACKAGE_PROGRAMS.iter().find_map(|known| Some((program::find(known.program)?, known)));
+    let found = PACKAGE_PROGRAMS
+        .iter()
+        .find_map(|known| Some((task.tools.platform.find_program(known.program)?, known)));
     let Some((path, known)) = found else {
         let programs: Vec<_> = PACKAGE_PROGRAMS.iter().map(|known| known.program).collect();
         let problem = format!(
@@ -55,8 +58,10 @@ pub(super) async fn configure(inputs: &ConfigureDocker, task: &Task<'_>) -> How 
     };
     let arguments = ["-y", verb, package].map(OsString::from).to_vec();
     match call(path, arguments, INSTALL_TIMEOUT, task).await {
-        How::Exited(0) if program::find("docker").is_some() != is_there => How::Done,
-        How::Exited(0) => How::Failed(format!("{} said that it did it, and docker is as it was", known.program)),
+        How::Exited(0) if task.tools.platform.find_program("docker").is_some() != is_there => How::Done,
+        How::Exited(0) => {
+            How::Failed(format!("{} said that it did it, and docker is as it was", known.program))
+        }
         how => how,
     }
 }
@@ -176,7 +181,8 @@ mod tests {
 
     #[test]
     fn every_input_is_one_argument() {
-        let run = ["--name=web", "--memory=64m", "--user=me", "--volume=/a:/b", "--env=X=1", "--publish=80:80"];
+        let run =
+            ["--name=web", "--memory=64m", "--user=me", "--volume=/a:/b", "--env=X=1", "--publish=80:80"];
         check(DockerAction::Run, &[&["run"], &run[..], &["--detach", "nginx", "echo", "a b"]].concat());
         check(DockerAction::Create, &[&["create"], &run[..], &["nginx", "echo", "a b"]].concat());
         check(DockerAction::Exec, &["exec", "--user=me", "web", "echo", "a b"]);

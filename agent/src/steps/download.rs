@@ -51,7 +51,9 @@ pub(super) async fn run(inputs: &DownloadContent, task: &Task<'_>) -> How {
         Err(error) => return How::Failed(error.to_string()),
     };
     let done = match &inputs.source {
-        Source::Http { url, login, allow_insecure } => http::download(url, login, *allow_insecure, &place, task).await,
+        Source::Http { url, login, allow_insecure } => {
+            http::download(url, login, *allow_insecure, &place, task).await
+        }
         Source::Git { .. } => git::download(&inputs.source, &place, task).await,
         Source::GitHub { .. } => github::download(&inputs.source, &place, task).await,
         Source::S3 { url } => s3::download(url, &place, task).await,

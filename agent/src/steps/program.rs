@@ -62,13 +62,6 @@ pub(super) fn marker(context: &StepContext) -> Marker {
     Marker { name: MARKER.to_owned(), value: context.marker() }
 }
 
-/// Where a program lies that is called by its name, in the folders that the agent's `PATH` names.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
-    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(&file)).find(|candidate| candidate.is_file())
-}
-
 /// Starts, follows and captures. Time-out and cancel end the whole tree.
 pub(super) async fn run(
     spec: &ProcessSpec,
@@ -90,9 +83,8 @@ pub(super) async fn run(
         phase.send_replace(if by_itself { Phase::Draining } else { Phase::Hurried });
         how
     };
-    let captured = |reader, stream| {
-        capture(reader, task.writer(stream), watching.clone(), clock.clone(), OUTPUT_DRAIN)
-    };
+    let captured =
+        |reader, stream| capture(reader, task.writer(stream), watching.clone(), clock.clone(), OUTPUT_DRAIN);
     let (how, mut out, mut err) =
         tokio::join!(followed, captured(stdout, Stream::Stdout), captured(stderr, Stream::Stderr));
     out.finish(WhenFull::Wait(&mut watching)).await;

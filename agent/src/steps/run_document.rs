@@ -59,7 +59,8 @@ async fn text(inputs: &RunDocument, task: &Task<'_>) -> Result<(String, Option<P
         InnerDocument::LocalPath(path) => Some(context.downloads().join(path)),
         InnerDocument::Registered { .. } => None,
     };
-    let folder = local.as_deref().map(|path| if path.is_dir() { path } else { parent(path) }.to_owned());
+    let folder =
+        local.as_deref().map(|path| if path.is_dir() { path.to_owned() } else { parent(path).to_owned() });
     let ways: String = context.inner.iter().map(|index| format!("-{index}")).collect();
     let copy = context.folder().join(format!("document-{}{ways}", context.step));
     match fs::read_to_string(&copy) {
@@ -71,10 +72,16 @@ async fn text(inputs: &RunDocument, task: &Task<'_>) -> Result<(String, Option<P
         (InnerDocument::Registered { name, version }, _) => {
             let document = library::document(name, version.as_deref(), task).await?;
             let (name, version) = (&document.name, &document.version);
-            tracing::info!("command {}: step {} runs {name} version {version}", context.command, context.name);
+            tracing::info!(
+                "command {}: step {} runs {name} version {version}",
+                context.command,
+                context.name
+            );
             document.content
         }
-        (InnerDocument::LocalPath(_), path) => read_file(path.as_deref().unwrap_or(Path::new(""))).map_err(How::Failed)?,
+        (InnerDocument::LocalPath(_), path) => {
+            read_file(path.as_deref().unwrap_or(Path::new(""))).map_err(How::Failed)?
+        }
     };
     let platform = &*task.tools.platform;
     platform
@@ -95,19 +102,27 @@ fn failed(verb: &str, path: &Path, error: &io::Error) -> How {
 
 /// A file, or the one document in a folder.
 fn read_file(path: &Path) -> Result<String, String> {
-    let path = if path.is_dir() { &only_document(path)? } else { path };
-    let problem = |why: &dyn std::fmt::Display| format!("the document `{}` cannot be used: {why}", path.display());
+    let inside = if path.is_dir() { Some(only_document(path)?) } else { None };
+    let path = inside.as_deref().unwrap_or(path);
+    let problem =
+        |why: &dyn std::fmt::Display| format!("the document `{}` cannot be used: {why}", path.display());
     let found = fs::metadata(path).map_err(|error| problem(&error))?;
     if found.len() > MAX_DOCUMENT_BYTES as u64 {
-        return Err(problem(&format!("it has {} bytes; at most {MAX_DOCUMENT_BYTES} are allowed", found.len())));
+        return Err(problem(&format!(
+            "it has {} bytes; at most {MAX_DOCUMENT_BYTES} are allowed",
+            found.len()
+        )));
     }
     fs::read_to_string(path).map_err(|error| problem(&error))
 }
 
 fn only_document(folder: &Path) -> Result<PathBuf, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("cannot read `{}`: {error}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).map_err(|error| format!("cannot read `{}`: {error}", folder.display()))?;
     let is_document = |path: &PathBuf| {
-        path.extension().is_some_and(|ending| ["json", "yaml", "yml"].iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        path.extension().is_some_and(|ending| {
+            ["json", "yaml", "yml"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+        })
     };
     let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_document).collect();
     match (found.pop(), found.len()) {
@@ -138,7 +153,7 @@ fn plan(inputs: &RunDocument, text: &str, task: &Task<'_>) -> Result<(Plan, Secr
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         format!("the parameters of `{name}` cannot be used: {}", all.join("; "))
     })?;
-    if let Some(reference) = document.references(&bound).first() {
+    if let Some(reference) = document.references(&bound).iter().find(|reference| !reference.secure) {
         return Err(format!(
             "the document `{name}` cannot be used: it refers to the stored parameter `{}`, which is not resolved \
              inside a step; pass its value in documentParameters",
@@ -166,7 +181,9 @@ impl Run<'_> {
                 .collect();
             let is_cancelled = self.task.cancel.is_cancelled();
             let moved = match flow::next(&self.plan, &outcomes) {
-                Next::Run(_) | Next::RebootThen(_) if is_cancelled && self.task.context.journal.is_stopping() => {
+                Next::Run(_) | Next::RebootThen(_)
+                    if is_cancelled && self.task.context.journal.is_stopping() =>
+                {
                     return How::Cancelled;
                 }
                 Next::Run(step) | Next::RebootThen(step) if is_cancelled => {
@@ -222,11 +239,8 @@ impl Run<'_> {
         let on_started = self.on_started(&begun);
         let run = super::run(planned.action, inputs, &context, tools, self.task.cancel, on_started);
         let end = Box::pin(run).await;
-        let end = StepEnd {
-            stdout: since(before[0], end.stdout),
-            stderr: since(before[1], end.stderr),
-            ..end
-        };
+        let end =
+            StepEnd { stdout: since(before[0], end.stdout), stderr: since(before[1], end.stderr), ..end };
         let result = nested::of_end(begun, planned, end, &self.secrets, &self.task, tools.clock.now());
         self.finish(index, result).await
     }
@@ -257,7 +271,8 @@ impl Run<'_> {
     }
 
     fn on_started(&self, begun: &Begun) -> OnStarted {
-        let (journal, way, begun) = (Arc::clone(&self.task.context.journal), self.way(begun.step), begun.clone());
+        let (journal, way, begun) =
+            (Arc::clone(&self.task.context.journal), self.way(begun.step), begun.clone());
         Arc::new(move |process| {
             let Begun { name, action, started: at, .. } = begun.clone();
             journal.started(InnerStart { inner: way.clone(), name, action, at, process })

@@ -360,7 +360,8 @@ impl InnerJournal for MemoryInner {
 impl Fixture {
     /// Runs the first step of a document on this host.
     pub(super) async fn run_step(&mut self, step: &serde_json::Value) -> StepEnd {
-        let text = serde_json::json!({ "schemaVersion": "2.2", "description": "a test", "mainSteps": [step] });
+        let text =
+            serde_json::json!({ "schemaVersion": "2.2", "description": "a test", "mainSteps": [step] });
         let document = fleetwright_documents::parse(text.to_string().as_bytes()).unwrap().document;
         let bound = document.bound_from_json(b"{}").unwrap();
         let host = fleetwright_documents::HostTraits { platform: self.tools.host, supports: &|_| true };

@@ -71,6 +71,7 @@ struct State {
     says_goodbye: Option<Goodbye>,
     /// Hears everything and answers nothing.
     is_mute: bool,
+    documents: BTreeMap<String, String>,
 }
 
 type Sender = mpsc::UnboundedSender<Result<ControllerMessage, Status>>;
@@ -104,6 +105,7 @@ impl Controller {
             refusal: None,
             says_goodbye: None,
             is_mute: false,
+            documents: BTreeMap::new(),
         };
         let controller = Self {
             authority,
@@ -153,6 +155,11 @@ impl Controller {
         for delivery in state.mailbox.clone() {
             state.say(controller_message::Message::Delivery(delivery));
         }
+    }
+
+    /// Has a document for the steps that name it.
+    pub(crate) fn keep_document(&self, name: &str, content: &str) {
+        self.lock().documents.insert(name.to_owned(), content.to_owned());
     }
 
     pub(crate) fn cut_at(&self, moment: CutAt) {
@@ -406,7 +413,16 @@ impl Agent for Controller {
         &self,
         request: Request<GetDocumentRequest>,
     ) -> Result<Response<GetDocumentResponse>, Status> {
-        Err(Status::not_found(format!("there is no document {}", request.into_inner().name)))
+        let name = request.into_inner().name;
+        let content = self.lock().documents.get(&name).cloned();
+        let content = content.ok_or_else(|| Status::not_found(format!("there is no document `{name}`")))?;
+        let document_type = "Command".to_owned();
+        Ok(Response::new(GetDocumentResponse {
+            name,
+            content: content.into(),
+            document_type,
+            ..Default::default()
+        }))
     }
 
     type GetAttachmentStream = futures::stream::Empty<Result<GetAttachmentResponse, Status>>;

@@ -6,7 +6,7 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{CommandId, NodeId};
 
 use super::operations::{self, counts, seen_state};
-use super::records::{CommandRecord, InvocationRecord};
+use super::records::{CommandRecord, InvocationRecord, StepRecord};
 use super::state::status_details;
 use crate::error::Refusal;
 use crate::house::House;
@@ -104,7 +104,7 @@ pub async fn invocation(house: &House, id: &CommandId, node: &NodeId) -> Result<
         fact("requested", rfc3339(command.requested)),
     ];
     facts.extend(history(&record, &command));
-    facts.extend(record.steps.iter().map(step));
+    push_steps(&record.steps, "", &mut facts);
     if let Some(late) = &record.late {
         facts.push(fact("reported later", format!("{:?} at {}", late.state, rfc3339(late.at))));
     }
@@ -131,8 +131,16 @@ fn history(record: &InvocationRecord, command: &CommandRecord) -> Vec<Fact> {
     facts
 }
 
-fn step(step: &super::records::StepRecord) -> Fact {
-    let mut value = format!("{} ({}): {:?}", step.name, step.action, step.status);
+/// Each step, and below it the steps of the document that it ran.
+fn push_steps(steps: &[StepRecord], outer: &str, facts: &mut Vec<Fact>) {
+    for one in steps {
+        facts.push(step(one, outer));
+        push_steps(&one.inner, &format!("{outer}{} / ", one.name), facts);
+    }
+}
+
+fn step(step: &StepRecord, outer: &str) -> Fact {
+    let mut value = format!("{outer}{} ({}): {:?}", step.name, step.action, step.status);
     if let Some(code) = step.exit_code {
         value.push_str(&format!(", exit code {code}"));
     }

@@ -170,6 +170,9 @@ pub struct StepRecord {
     pub stdout_dropped_bytes: u64,
     #[serde(default)]
     pub stderr_dropped_bytes: u64,
+    /// The steps of the document that this step ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<StepRecord>,
 }
 
 /// How many bytes of a stream are durable here.

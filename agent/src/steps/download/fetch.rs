@@ -155,7 +155,8 @@ impl Get {
         let host = self.host().to_owned();
         let silent = |within| FetchError::Silent { host: host.clone(), within };
         let transport = within(CONNECT_TIMEOUT, self.connect(), task, silent).await??;
-        let broken = |error: hyper::Error| FetchError::Broken { host: host.clone(), problem: explain(&error) };
+        let broken =
+            |error: hyper::Error| FetchError::Broken { host: host.clone(), problem: explain(&error) };
         let (mut sender, connection) = http1::handshake(TokioIo::new(transport)).await.map_err(broken)?;
         // Ends with its answer, whose reader learns of what went wrong.
         tokio::spawn(async move { drop(connection.await) });
@@ -164,7 +165,8 @@ impl Get {
         *request.method_mut() = Method::GET;
         *request.uri_mut() = path.parse().map_err(|_| FetchError::Url(self.shown()))?;
         *request.headers_mut() = self.headers.clone();
-        let authority = HeaderValue::from_str(authority(&self.url)).map_err(|_| FetchError::Url(self.shown()))?;
+        let authority =
+            HeaderValue::from_str(authority(&self.url)).map_err(|_| FetchError::Url(self.shown()))?;
         request.headers_mut().insert(HOST, authority);
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("fleetwright-agent"));
         let response = within(STALL, sender.send_request(request), task, silent).await?.map_err(broken)?;
@@ -201,7 +203,8 @@ impl Answer {
             let silent = |within| FetchError::Silent { host: host.clone(), within };
             let frame = match within(STALL, frame, task, silent).await? {
                 None => return Ok(None),
-                Some(frame) => frame.map_err(|error| FetchError::Broken { host: host.clone(), problem: explain(&error) })?,
+                Some(frame) => frame
+                    .map_err(|error| FetchError::Broken { host: host.clone(), problem: explain(&error) })?,
             };
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));
@@ -217,7 +220,8 @@ impl Answer {
                 return Err(DownloadError::Source(format!("{} answered with too long a list", self.host)));
             }
         }
-        String::from_utf8(bytes).map_err(|_| DownloadError::Source(format!("{} answered with no text", self.host)))
+        String::from_utf8(bytes)
+            .map_err(|_| DownloadError::Source(format!("{} answered with no text", self.host)))
     }
 }
 

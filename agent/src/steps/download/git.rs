@@ -22,8 +22,12 @@ const USER: &str = "FW_GIT_USER";
 const PASSWORD: &str = "FW_GIT_PASSWORD";
 const ASKPASS: &str = "#!/bin/sh\ncase \"$1\" in\nUsername*) printf '%s\\n' \"$FW_GIT_USER\" ;;\n*) printf '%s\\n' \"$FW_GIT_PASSWORD\" ;;\nesac\n";
 
-pub(super) async fn download(source: &Source, place: &Place, task: &Task<'_>) -> Result<PathBuf, DownloadError> {
-    let Some(git) = program::find("git") else {
+pub(super) async fn download(
+    source: &Source,
+    place: &Place,
+    task: &Task<'_>,
+) -> Result<PathBuf, DownloadError> {
+    let Some(git) = task.tools.platform.find_program("git") else {
         return Err(DownloadError::Unsupported("git is not installed on this host".to_owned()));
     };
     let scratch = Scratch::create(task)?;
@@ -34,7 +38,8 @@ pub(super) async fn download(source: &Source, place: &Place, task: &Task<'_>) ->
 }
 
 async fn clone(git: &Path, source: &Source, scratch: &Scratch, task: &Task<'_>) -> Result<(), DownloadError> {
-    let Source::Git { repository, revision, private_key, skip_host_key_checking, user, password } = source else {
+    let Source::Git { repository, revision, private_key, skip_host_key_checking, user, password } = source
+    else {
         unreachable!("the table gives this source only")
     };
     if repository.starts_with('-') || repository.contains("::") {
@@ -67,14 +72,15 @@ async fn clone(git: &Path, source: &Source, scratch: &Scratch, task: &Task<'_>) 
         let short = name.strip_prefix("refs/heads/").unwrap_or(name);
         words.push(format!("--branch={short}").into());
     }
-    words.extend(["--".into(), repository.into(), target.clone().into()]);
+    words.extend([OsString::from("--"), OsString::from(repository), target.clone().into_os_string()]);
     call(git, words, &variables, task).await?;
     if let Revision::Commit(commit) = revision {
         if commit.starts_with('-') {
             return Err(DownloadError::Source(format!("`{commit}` is no commit")));
         }
-        let words = ["-C".into(), target.into(), "checkout".into(), "--quiet".into(), "--detach".into(), commit.into()];
-        call(git, words.to_vec(), &variables, task).await?;
+        let words = ["checkout", "--quiet", "--detach", commit].map(OsString::from);
+        let words = [OsString::from("-C"), target.into_os_string()].into_iter().chain(words);
+        call(git, words.collect(), &variables, task).await?;
     }
     Ok(())
 }
@@ -99,8 +105,12 @@ async fn call(
     match program::run(&spec, TIMEOUT, task, &|_| None).await {
         How::Exited(0) => Ok(()),
         How::Cancelled => Err(DownloadError::Cancelled),
-        How::Exited(code) => Err(DownloadError::Source(format!("git ended with exit code {code}; its error output says why"))),
-        How::TimedOut => Err(DownloadError::Source(format!("git did not end within {} s", TIMEOUT.as_secs()))),
+        How::Exited(code) => {
+            Err(DownloadError::Source(format!("git ended with exit code {code}; its error output says why")))
+        }
+        How::TimedOut => {
+            Err(DownloadError::Source(format!("git did not end within {} s", TIMEOUT.as_secs())))
+        }
         How::Unsupported(problem) => Err(DownloadError::Unsupported(problem)),
         other => Err(DownloadError::Source(format!("git did not do it: {other:?}"))),
     }
@@ -121,7 +131,8 @@ fn copy(from: &Path, to: &Path, task: &Task<'_>) -> Result<(), DownloadError> {
             let entry = entry.map_err(failed(from))?;
             let relative = folder.join(entry.file_name());
             let real = entry.path().canonicalize().map_err(failed(&relative))?;
-            let name = relative.to_str().ok_or_else(|| DownloadError::Outside(relative.display().to_string()))?;
+            let name =
+                relative.to_str().ok_or_else(|| DownloadError::Outside(relative.display().to_string()))?;
             if !real.starts_with(&root) {
                 return Err(DownloadError::Outside(name.to_owned()));
             }

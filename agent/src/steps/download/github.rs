@@ -35,7 +35,11 @@ enum Contents {
     One(Entry),
 }
 
-pub(super) async fn download(source: &Source, place: &Place, task: &Task<'_>) -> Result<PathBuf, DownloadError> {
+pub(super) async fn download(
+    source: &Source,
+    place: &Place,
+    task: &Task<'_>,
+) -> Result<PathBuf, DownloadError> {
     let api = std::env::var(API_VARIABLE).unwrap_or_else(|_| API.to_owned());
     from(&api, source, place, task).await
 }
@@ -89,7 +93,8 @@ pub(super) async fn from(
             match entry.kind.as_str() {
                 "dir" => folders.push_back(entry.path),
                 "file" => {
-                    let relative = entry.path.strip_prefix(root).unwrap_or(&entry.path).trim_start_matches('/');
+                    let relative =
+                        entry.path.strip_prefix(root).unwrap_or(&entry.path).trim_start_matches('/');
                     let path = inside(&place.path, relative)?;
                     bytes += keep(get(&entry.path, RAW)?.send_for_success(task).await?, &path, task).await?;
                     files += 1;
@@ -107,5 +112,7 @@ pub(super) async fn from(
 /// One segment of a path, or a value of a query.
 pub(super) fn encoded(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! A file from a URL, with no login, Basic or Digest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +32,7 @@ pub(super) async fn download(
 }
 
 /// Writes a body to its place. Returns how much it was.
-pub(super) async fn keep(mut answer: Answer, path: &PathBuf, task: &Task<'_>) -> Result<u64, DownloadError> {
+pub(super) async fn keep(mut answer: Answer, path: &Path, task: &Task<'_>) -> Result<u64, DownloadError> {
     let mut file = Incoming::create(path, task)?;
     let length = answer.length();
     let mut told = 0;
@@ -45,7 +45,10 @@ pub(super) async fn keep(mut answer: Answer, path: &PathBuf, task: &Task<'_>) ->
         }
     }
     if let Some(length) = length.filter(|length| *length != file.bytes()) {
-        return Err(DownloadError::Source(format!("{} bytes came, and {length} were announced", file.bytes())));
+        return Err(DownloadError::Source(format!(
+            "{} bytes came, and {length} were announced",
+            file.bytes()
+        )));
     }
     file.finish(None)
 }
@@ -112,13 +115,20 @@ fn read(mut text: &str) -> Challenge {
 }
 
 impl Challenge {
-    fn answer(&self, (user, password): (&str, &str), path: &str, chance: &str) -> Result<String, DownloadError> {
+    fn answer(
+        &self,
+        (user, password): (&str, &str),
+        path: &str,
+        chance: &str,
+    ) -> Result<String, DownloadError> {
         use md5::Digest as _;
         let algorithm = self.algorithm.as_deref().unwrap_or("MD5");
         let sum = |text: &str| match algorithm {
             "SHA-256" => Ok(hex::encode(sha2::Sha256::digest(text))),
             "MD5" => Ok(hex::encode(md5::Md5::digest(text))),
-            other => Err(DownloadError::Source(format!("the server asks for Digest with {other}, which is unknown"))),
+            other => Err(DownloadError::Source(format!(
+                "the server asks for Digest with {other}, which is unknown"
+            ))),
         };
         let who = sum(&format!("{user}:{}:{password}", self.realm))?;
         let what = sum(&format!("GET:{path}"))?;

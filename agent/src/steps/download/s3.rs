@@ -51,15 +51,19 @@ pub(super) async fn from(
     let object = Object::read(url)?;
     let endpoint = access.endpoint.clone().unwrap_or_else(|| object.endpoint.clone());
     let style = if access.endpoint.is_some() { UrlStyle::Path } else { object.style };
-    let region = object.region.clone().or_else(|| access.region.clone()).unwrap_or_else(|| "us-east-1".to_owned());
-    let unusable = |error: &dyn std::fmt::Display| DownloadError::Source(format!("`{endpoint}` is no store: {error}"));
+    let region =
+        object.region.clone().or_else(|| access.region.clone()).unwrap_or_else(|| "us-east-1".to_owned());
+    let unusable =
+        |error: &dyn std::fmt::Display| DownloadError::Source(format!("`{endpoint}` is no store: {error}"));
     let parsed = endpoint.parse().map_err(|error: url::ParseError| unusable(&error))?;
-    let bucket = Bucket::new(parsed, style, object.bucket.clone(), region).map_err(|error| unusable(&error))?;
+    let bucket =
+        Bucket::new(parsed, style, object.bucket.clone(), region).map_err(|error| unusable(&error))?;
     let credentials = access.credentials.as_ref();
     let allow_insecure = endpoint.starts_with("http://");
     let key = object.key.trim_start_matches('/');
     let keys = below(key, &bucket, credentials, allow_insecure, task).await?;
-    let get = |key: &str| Get::new(bucket.get_object(credentials, key).sign(SIGNED_FOR).as_str(), allow_insecure);
+    let get =
+        |key: &str| Get::new(bucket.get_object(credentials, key).sign(SIGNED_FOR).as_str(), allow_insecure);
     if keys.is_empty() || keys == [key] {
         let name = key.rsplit('/').next().unwrap_or_default();
         let path = place.file(name)?;
@@ -102,13 +106,17 @@ async fn below(
             return Ok(Vec::new());
         }
         let text = answer.text(task).await?;
-        let page = ListObjectsV2::parse_response(&text)
-            .map_err(|error| DownloadError::Source(format!("the list of the store is not understood: {error}")))?;
+        let page = ListObjectsV2::parse_response(&text).map_err(|error| {
+            DownloadError::Source(format!("the list of the store is not understood: {error}"))
+        })?;
         let is_below = |found: &str| {
-            found == key || key.is_empty() || key.ends_with('/') || found.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'))
+            found == key
+                || key.is_empty()
+                || key.ends_with('/')
+                || found.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'))
         };
-        keys.extend(page.contents.into_iter().map(|object| object.key.into_owned()).filter(|found| is_below(found)));
-        after = page.next_continuation_token.map(|token| token.into_owned());
+        keys.extend(page.contents.into_iter().map(|object| object.key).filter(|found| is_below(found)));
+        after = page.next_continuation_token;
         if after.is_none() {
             return Ok(keys);
         }
@@ -132,19 +140,37 @@ impl Object {
     /// `https://bucket.s3.region.host/key`, `https://s3.region.host/bucket/key`, `s3://bucket/key`, or any other host with
     /// the bucket first in its path.
     fn read(url: &str) -> Result<Self, DownloadError> {
-        let wrong = || DownloadError::Source(format!("`{}` names no object of a store", url.split('?').next().unwrap_or_default()));
+        let wrong = || {
+            DownloadError::Source(format!(
+                "`{}` names no object of a store",
+                url.split('?').next().unwrap_or_default()
+            ))
+        };
         let bare = url.split(['?', '#']).next().unwrap_or_default();
         let parsed: Uri = bare.parse().map_err(|_| wrong())?;
         let (scheme, host) = (parsed.scheme_str().ok_or_else(wrong)?, parsed.host().ok_or_else(wrong)?);
         let path = decoded(parsed.path().trim_start_matches('/')).ok_or_else(wrong)?;
         if scheme == "s3" {
             let endpoint = "https://s3.amazonaws.com".to_owned();
-            return Ok(Self { endpoint, bucket: host.to_owned(), key: path, region: None, style: UrlStyle::VirtualHost });
+            return Ok(Self {
+                endpoint,
+                bucket: host.to_owned(),
+                key: path,
+                region: None,
+                style: UrlStyle::VirtualHost,
+            });
         }
         let port = parsed.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-        if let Some((bucket, rest)) = host.split_once(".s3").filter(|(_, rest)| rest.starts_with(['.', '-'])) {
+        if let Some((bucket, rest)) = host.split_once(".s3").filter(|(_, rest)| rest.starts_with(['.', '-']))
+        {
             let endpoint = format!("{scheme}://s3{rest}{port}");
-            return Ok(Self { endpoint, bucket: bucket.to_owned(), key: path, region: region(rest), style: UrlStyle::VirtualHost });
+            return Ok(Self {
+                endpoint,
+                bucket: bucket.to_owned(),
+                key: path,
+                region: region(rest),
+                style: UrlStyle::VirtualHost,
+            });
         }
         let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
         if bucket.is_empty() {
@@ -192,8 +218,20 @@ mod tests {
     #[test]
     fn every_way_to_write_an_object_is_understood() {
         check("https://b.s3.amazonaws.com/a/c.sh", "https://s3.amazonaws.com", "b", "a/c.sh", None);
-        check("https://b.s3.eu-west-1.amazonaws.com/a", "https://s3.eu-west-1.amazonaws.com", "b", "a", Some("eu-west-1"));
-        check("https://s3-eu-west-1.amazonaws.com/b/a", "https://s3-eu-west-1.amazonaws.com", "b", "a", Some("eu-west-1"));
+        check(
+            "https://b.s3.eu-west-1.amazonaws.com/a",
+            "https://s3.eu-west-1.amazonaws.com",
+            "b",
+            "a",
+            Some("eu-west-1"),
+        );
+        check(
+            "https://s3-eu-west-1.amazonaws.com/b/a",
+            "https://s3-eu-west-1.amazonaws.com",
+            "b",
+            "a",
+            Some("eu-west-1"),
+        );
         check("https://s3.amazonaws.com/b/a%20c/", "https://s3.amazonaws.com", "b", "a c/", None);
         check("http://127.0.0.1:9000/b/a", "http://127.0.0.1:9000", "b", "a", None);
         check("s3://b/a/c", "https://s3.amazonaws.com", "b", "a/c", None);

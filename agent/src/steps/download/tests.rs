@@ -74,7 +74,10 @@ fn step(kind: &str, info: &serde_json::Value, destination: Option<&str>) -> serd
 
 fn left_over(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten();
-    names.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name.ends_with(".part")).collect()
+    names
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".part"))
+        .collect()
 }
 
 #[track_caller]
@@ -136,7 +139,8 @@ async fn a_file_comes_whole_and_private_from_behind_a_redirect() {
 #[tokio::test]
 async fn half_a_file_is_never_shown() {
     let (address, _) =
-        serve(Arc::new(|_: &Asked| (200, vec![("content-length", "100".to_owned())], b"half".to_vec()))).await;
+        serve(Arc::new(|_: &Asked| (200, vec![("content-length", "100".to_owned())], b"half".to_vec())))
+            .await;
     let mut fixture = fixture(&[]);
     let info = json!({ "url": format!("{address}/file"), "allowInsecureDownload": true });
     failed(&fixture.run_step(&step("HTTP", &info, None)).await, "broke off");
@@ -174,7 +178,11 @@ async fn basic_and_digest_log_in_and_show_no_password() {
             _ => false,
         };
         let challenge = "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"".to_owned();
-        if good { (200, Vec::new(), b"ok".to_vec()) } else { (401, vec![("www-authenticate", challenge)], Vec::new()) }
+        if good {
+            (200, Vec::new(), b"ok".to_vec())
+        } else {
+            (401, vec![("www-authenticate", challenge)], Vec::new())
+        }
     }))
     .await;
     let mut fixture = fixture(&[]);
@@ -186,7 +194,10 @@ async fn basic_and_digest_log_in_and_show_no_password() {
     assert!(asked.lock().unwrap().iter().all(|asked| !format!("{asked:?}").contains("hunter2")));
     let login = HttpLogin::None;
     let place = Place::of(None, &fixture.context.downloads()).unwrap();
-    let refused = with_task(&fixture, async |task| http::download(&format!("{address}/basic"), &login, true, &place, task).await).await;
+    let refused = with_task(&fixture, async |task| {
+        http::download(&format!("{address}/basic"), &login, true, &place, task).await
+    })
+    .await;
     assert!(refused.unwrap_err().to_string().contains("401"));
 }
 
@@ -203,11 +214,18 @@ async fn a_document_of_the_registry_is_a_file() {
     fixture.tools.library = Arc::new(FakeLibrary::with(&[("Mine", "{}")]));
     assert_eq!(fixture.run_step(&step("SSMDocument", &json!({ "name": "Mine" }), None)).await.how, How::Done);
     assert_eq!(fs::read_to_string(fixture.context.downloads().join("Mine.json")).unwrap(), "{}");
-    failed(&fixture.run_step(&step("SSMDocument", &json!({ "name": "Other" }), None)).await, "no document `Other`");
+    failed(
+        &fixture.run_step(&step("SSMDocument", &json!({ "name": "Other" }), None)).await,
+        "no document `Other`",
+    );
 }
 
 fn git(folder: &Path, words: &[&str]) -> String {
-    let run = Command::new("git").args(["-c", "user.name=x", "-c", "user.email=x@x"]).args(words).current_dir(folder).output();
+    let run = Command::new("git")
+        .args(["-c", "user.name=x", "-c", "user.email=x@x"])
+        .args(words)
+        .current_dir(folder)
+        .output();
     let output = run.unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -228,7 +246,12 @@ async fn a_repository_comes_at_its_branch_or_commit() {
     }
     git(repository, &["branch", "old", &commits[0]]);
     let url = format!("file://{}", repository.display());
-    for (options, wanted) in [("", "two"), ("branch:old", "one"), ("branch:refs/heads/old", "one"), (&*format!("commitID:{}", commits[0]), "one")] {
+    for (options, wanted) in [
+        ("", "two"),
+        ("branch:old", "one"),
+        ("branch:refs/heads/old", "one"),
+        (&*format!("commitID:{}", commits[0]), "one"),
+    ] {
         let mut fixture = fixture(&[]);
         let info = json!({ "repository": url, "getOptions": options });
         let end = fixture.run_step(&step("Git", &info, Some("clone"))).await;
@@ -261,9 +284,13 @@ async fn a_link_out_of_a_repository_is_refused() {
 async fn a_file_and_a_folder_come_from_github() {
     let (address, asked) = serve(Arc::new(|asked: &Asked| {
         let raw = asked.header("accept").is_some_and(|accept| accept.contains("raw"));
-        let entry = |kind: &str, path: &str| json!({ "type": kind, "name": path.rsplit('/').next(), "path": path });
+        let entry =
+            |kind: &str, path: &str| json!({ "type": kind, "name": path.rsplit('/').next(), "path": path });
         let body = match (asked.path.split('?').next().unwrap(), raw) {
-            ("/repos/me/repo/contents/dir", false) => json!([entry("file", "dir/a"), entry("dir", "dir/sub"), entry("symlink", "dir/l")]).to_string(),
+            ("/repos/me/repo/contents/dir", false) => {
+                json!([entry("file", "dir/a"), entry("dir", "dir/sub"), entry("symlink", "dir/l")])
+                    .to_string()
+            }
             ("/repos/me/repo/contents/dir/sub", false) => json!([entry("file", "dir/sub/b")]).to_string(),
             ("/repos/me/repo/contents/dir/a", false) => entry("file", "dir/a").to_string(),
             ("/repos/me/repo/contents/dir/a", true) => "A".to_owned(),
@@ -283,7 +310,9 @@ async fn a_file_and_a_folder_come_from_github() {
         token: Some(Credential::Plain("hunter2".to_owned())),
     };
     let place = Place::of(None, &fixture.context.downloads()).unwrap();
-    let get = async |path: &str| with_task(&fixture, async |task| github::from(&address, &source(path), &place, task).await).await;
+    let get = async |path: &str| {
+        with_task(&fixture, async |task| github::from(&address, &source(path), &place, task).await).await
+    };
     get("dir").await.unwrap();
     assert_eq!(fs::read_to_string(place.path.join("sub/b")).unwrap(), "B");
     assert_eq!(get("dir/a").await.unwrap(), place.path.join("a"));
@@ -336,7 +365,8 @@ async fn objects_come_from_a_store_that_checks_signatures() {
                 .iter()
                 .map(|key| format!("<Contents><Key>{key}</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><ETag>\"x\"</ETag><Size>1</Size></Contents>"))
                 .collect();
-            format!("<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name><Prefix></Prefix><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>{contents}{next}</ListBucketResult>")
+            let is_truncated = !next.is_empty();
+            format!("<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name><Prefix></Prefix><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>{is_truncated}</IsTruncated>{contents}{next}</ListBucketResult>")
         };
         let body = match path {
             "/bucket/" | "/bucket" if query.contains("prefix=dir") && query.contains("continuation-token=more") => list(&["dir/sub/b"], ""),

@@ -40,6 +40,9 @@ pub(crate) struct Step {
     pub(crate) stderr_bytes: u64,
     pub(crate) stdout_dropped_bytes: u64,
     pub(crate) stderr_dropped_bytes: u64,
+    /// Only where the step ran a document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) inner: Vec<Step>,
 }
 
 impl From<control::Invocation> for Invocation {
@@ -76,6 +79,7 @@ impl From<control::Step> for Step {
             stderr_bytes: wire.stderr_bytes,
             stdout_dropped_bytes: wire.stdout_dropped_bytes,
             stderr_dropped_bytes: wire.stderr_dropped_bytes,
+            inner: wire.inner.into_iter().map(Step::from).collect(),
         }
     }
 }

@@ -93,6 +93,7 @@ fn step(result: &agent::StepResult) -> StepRecord {
         stderr_bytes: result.stderr_bytes,
         stdout_dropped_bytes: result.stdout_dropped_bytes,
         stderr_dropped_bytes: result.stderr_dropped_bytes,
+        inner: result.inner.iter().map(step).collect(),
     }
 }
 

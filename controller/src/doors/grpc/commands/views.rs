@@ -178,6 +178,7 @@ fn step(step: &StepRecord) -> Step {
         stderr_bytes: step.stderr_bytes,
         stdout_dropped_bytes: step.stdout_dropped_bytes,
         stderr_dropped_bytes: step.stderr_dropped_bytes,
+        inner: step.inner.iter().map(self::step).collect(),
     }
 }
 
