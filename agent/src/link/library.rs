@@ -44,7 +44,7 @@ impl Library for ControllerLibrary {
         let request = GetDocumentRequest { name: name.to_owned(), version: version.to_owned() };
         Box::pin(async move {
             let mut client = library.client().await?;
-            let found = client.get_document(request).await.map_err(of_status)?.into_inner();
+            let found = client.get_document(request).await.map_err(|status| of_status(&status))?.into_inner();
             let attachments = found.attachments.into_iter().map(|attachment| StoredAttachment {
                 name: attachment.name,
                 bytes: attachment.bytes,
@@ -71,14 +71,14 @@ impl Library for ControllerLibrary {
         };
         Box::pin(async move {
             let mut client = library.client().await?;
-            let pieces = client.get_attachment(request).await.map_err(of_status)?.into_inner();
-            Ok(pieces.map(|piece| piece.map(|piece| piece.data).map_err(of_status)).boxed())
+            let pieces = client.get_attachment(request).await.map_err(|status| of_status(&status))?.into_inner();
+            Ok(pieces.map(|piece| piece.map(|piece| piece.data).map_err(|status| of_status(&status))).boxed())
         })
     }
 }
 
 /// What only the network or a controller that restarts says, and what the controller means.
-fn of_status(status: Status) -> LibraryError {
+fn of_status(status: &Status) -> LibraryError {
     let text = status.message().to_owned();
     match status.code() {
         Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded | Code::Internal => {

@@ -48,7 +48,7 @@ pub(super) async fn run(inputs: &RunDocument, task: &Task<'_>) -> (How, Vec<Step
     };
     let mut run = Run { task: *task, plan, secrets, folder, results: BTreeMap::new() };
     run.results = task.context.journal.results(&task.context.inner).into_iter().collect();
-    let how = run.to_the_end().await;
+    let how = run.go().await;
     (how, run.results.into_values().collect())
 }
 
@@ -173,7 +173,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn to_the_end(&mut self) -> How {
+    async fn go(&mut self) -> How {
         loop {
             let outcomes: Vec<_> = (0_u32..)
                 .zip(&self.plan.steps)
