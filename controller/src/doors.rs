@@ -1,7 +1,21 @@
 //! The doors of the house: they authenticate, authorise and translate, and know no rule of any capability.
 //!
-//! One listener, one port, TLS always. What comes over HTTP/2 with a gRPC content type goes to [`grpc`].
+//! One listener, one port, TLS always: [`grpc`] for agents and operators, [`http`] for monitoring, which may have an
+//! address of its own as well.
 
 pub mod access;
 pub mod grpc;
+pub mod http;
 pub mod listener;
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+
+use crate::house::House;
+
+/// Everything that the TLS port answers.
+#[must_use]
+pub fn routes(house: &Arc<House>) -> Routes {
+    grpc::routes(house).into_axum_router().merge(http::routes(house)).into()
+}

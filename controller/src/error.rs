@@ -61,6 +61,9 @@ constructors! {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Full { .. }) {
+            return Self::exhausted(format!("the controller's disk is full: {error}"));
+        }
         Self::unavailable(format!("the store cannot be used now: {}", chain(&error)))
     }
 }
@@ -82,6 +85,9 @@ impl From<RecordError> for Refusal {
 
 impl From<BlobError> for Refusal {
     fn from(error: BlobError) -> Self {
+        if matches!(error, BlobError::Full { .. }) {
+            return Self::exhausted(format!("the controller's disk is full: {error}"));
+        }
         Self::unavailable(format!("the blob folder cannot be used now: {}", chain(&error)))
     }
 }

@@ -9,9 +9,14 @@ use fleetwright_proto::clock::{SharedClock, Timestamp};
 use fleetwright_store::{Blobs, SharedStore};
 
 use crate::authority::Authority;
+use crate::bounds::{BLOB_WRITES, Pool};
 use crate::commands::payload::Payloads;
 use crate::commands::reconcile::Lives;
+use crate::doors::listener::guests::Guests;
+use crate::health::Pulse;
 use crate::mailbox::Sequence;
+use crate::meters::Meters;
+use crate::metrics::Walks;
 use crate::nodes::presence::Lines;
 use crate::settings::Limits;
 
@@ -27,6 +32,11 @@ pub struct House {
     pub payloads: Payloads,
     pub lives: Lives,
     pub limits: Limits,
+    pub meters: Meters,
+    pub guests: Arc<Guests>,
+    pub blob_writes: Pool,
+    pub pulse: Pulse,
+    pub walks: Walks,
     pub started: Timestamp,
 }
 
@@ -50,6 +60,11 @@ impl House {
             payloads: Payloads::default(),
             lives: Lives::default(),
             limits,
+            meters: Meters::default(),
+            guests: Arc::default(),
+            blob_writes: Pool::of(BLOB_WRITES),
+            pulse: Pulse::default(),
+            walks: Walks::default(),
             started,
         }
     }

@@ -13,14 +13,19 @@
 //! is durable.
 
 pub mod authority;
+pub mod bounds;
 pub mod commands;
 pub mod documents;
 pub mod doors;
 pub mod error;
+pub mod health;
 pub mod house;
 pub mod mailbox;
+pub mod meters;
+pub mod metrics;
 pub mod nodes;
 mod records;
+pub mod room;
 pub mod serve;
 pub mod settings;
 pub mod tables;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleetwright_proto::clock::SharedClock;
-use fleetwright_store::{BlobError, Blobs, OpenError, SharedStore, SledSettings, SledStore};
+use fleetwright_store::{BlobError, Blobs, OpenError, SharedStore, SledSettings, SledStore, Space};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -15,9 +15,11 @@ use crate::authority::{self, AuthorityError, IssueError};
 use crate::commands::reconcile;
 use crate::commands::retention::{self, Retention};
 use crate::documents::{self, sweep::Sweep};
-use crate::doors::grpc::routes;
+use crate::doors;
+use crate::doors::http::PlainListener;
 use crate::doors::listener::{ListenError, Listener};
 use crate::error::Refusal;
+use crate::health;
 use crate::house::House;
 use crate::mailbox;
 use crate::nodes::departures;
@@ -56,6 +58,7 @@ pub enum StartError {
 pub struct Controller {
     house: Arc<House>,
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     data_dir: PathBuf,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -71,8 +74,11 @@ impl Controller {
                 .map_err(|source| StartError::Folder { path: folder, source })?;
         }
         let cache_bytes = settings.store.cache_mib << 20;
+        let defaults = SledSettings::default();
+        let reserve_bytes = Space::of_disk(&data_dir)
+            .map_or(defaults.reserve_bytes, |disk| settings.disk.reserve.store_bytes(disk));
         let store =
-            SledStore::open(data_dir.join("store"), SledSettings { cache_bytes, ..SledSettings::default() })?;
+            SledStore::open(data_dir.join("store"), SledSettings { cache_bytes, reserve_bytes, ..defaults })?;
         Self::with_store(settings, clock, Arc::new(store)).await
     }
 
@@ -96,6 +102,12 @@ impl Controller {
         let listener = Listener::bind(settings.listen, names, &house.authority, house.clock.now()).await?;
         let address =
             listener.address().map_err(|source| ListenError::Bind { address: settings.listen, source })?;
+        house.meters.certificate_expires_at(listener.certificate_expires());
+        let monitoring = match settings.metrics.listen {
+            Some(address) => Some(PlainListener::bind(address).await?),
+            None => None,
+        };
+        let metrics_address = monitoring.as_ref().and_then(|monitoring| monitoring.address().ok());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(reconcile::run(house.clone()));
@@ -104,14 +116,25 @@ impl Controller {
         tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
         tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));
         tasks.spawn(every(house.clone(), documents::sweep::INTERVAL, Chore::Documents));
-        tasks.spawn(listener.serve(house.clone(), routes(&house), stop.subscribe()));
-        Ok(Self { house, address, data_dir, stop, tasks })
+        tasks.spawn(health::beat(house.clone()));
+        tasks.spawn(health::probe_store(house.clone()));
+        if let Some(monitoring) = monitoring {
+            tasks.spawn(monitoring.serve(house.clone(), stop.subscribe()));
+        }
+        tasks.spawn(listener.serve(house.clone(), doors::routes(&house), stop.subscribe()));
+        Ok(Self { house, address, metrics_address, data_dir, stop, tasks })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers monitoring without TLS, if it was told to.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     #[must_use]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::room::Reserve;
+
 /// The default configuration with its explanations; `fleetwright serve --print-config` prints it.
 pub const EXAMPLE: &str = include_str!("../fleetwright.toml");
 
@@ -28,6 +30,8 @@ pub struct Settings {
     pub names: Vec<String>,
     pub data_dir: PathBuf,
     pub store: StoreSettings,
+    pub disk: DiskSettings,
+    pub metrics: MetricsSettings,
     pub agents: AgentSettings,
     pub output: OutputSettings,
     pub documents: DocumentSettings,
@@ -38,6 +42,30 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSettings {
     pub cache_mib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskSettings {
+    pub reserve: Reserve,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Empty in the file: none.
+    #[serde(deserialize_with = "address_or_nothing")]
+    pub listen: Option<SocketAddr>,
+}
+
+fn address_or_nothing<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        serde::de::Error::custom(format!("`{text}` is not an address with a port, as 127.0.0.1:9469"))
+    })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -74,6 +102,8 @@ impl Default for Settings {
             names: Vec::new(),
             data_dir: PathBuf::from("/var/lib/fleetwright"),
             store: StoreSettings::default(),
+            disk: DiskSettings::default(),
+            metrics: MetricsSettings::default(),
             agents: AgentSettings::default(),
             output: OutputSettings::default(),
             documents: DocumentSettings::default(),
@@ -129,6 +159,8 @@ pub struct Limits {
     pub attachment_max_bytes: u64,
     /// How long finished commands are kept.
     pub keep_commands: Duration,
+    /// Below this much free space new work is refused.
+    pub reserve: Reserve,
 }
 
 impl Settings {
@@ -146,7 +178,18 @@ impl Settings {
     }
 
     fn check(&self, path: &Path) -> Result<(), SettingsError> {
-        let Self { listen: _, names: _, data_dir: _, store, agents, output, documents, retention } = self;
+        let Self {
+            listen: _,
+            names: _,
+            data_dir: _,
+            store,
+            disk: _,
+            metrics: _,
+            agents,
+            output,
+            documents,
+            retention,
+        } = self;
         let rows = [
             (8..=65_536).contains(&store.cache_mib),
             (1..=3600).contains(&agents.heartbeat_seconds),
@@ -186,6 +229,7 @@ impl Settings {
             document_shares: self.documents.shares_max,
             attachment_max_bytes: self.documents.attachment_max_mib << 20,
             keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
+            reserve: self.disk.reserve,
         }
     }
 }
@@ -215,6 +259,10 @@ mod tests {
         );
         let error = read("[agents]\nheartbeat_seconds = 0\n").unwrap_err();
         assert!(error.contains("agents.heartbeat_seconds") && error.contains("1 to 3600"), "{error}");
+        let error = read("[disk]\nreserve = \"1MiB\"\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("a size from 16MiB"), "{error}");
+        let error = read("[metrics]\nlisten = \"9469\"\n").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("as 127.0.0.1:9469"), "{error}");
         let error = read("listen = \"nowhere\"").unwrap_err();
         assert!(error.contains("line 1"), "{error}");
     }

@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use crate::clock::FleetClock;
 use crate::host::{Host, HostSettings, Keeps};
 use crate::run::Run;
-use crate::store::{Death, MortalStore};
+use crate::store::{Death, Disk, MortalStore};
 use crate::wire::{Exchange, Wire};
 use crate::witness::Witness;
 
@@ -307,6 +307,16 @@ impl Fleet {
     #[must_use]
     pub fn house(&self) -> &Arc<House> {
         self.life().controller.house()
+    }
+
+    /// The disk of the controller's store is so full from now on.
+    pub fn fill_controller_disk(&self, disk: Disk) {
+        self.store().fill(disk);
+    }
+
+    /// Every commit of the controller takes so much longer from now on.
+    pub fn slow_controller_disk(&self, by: Duration) {
+        self.store().slow_down(by);
     }
 
     fn store(&self) -> &Arc<MortalStore> {

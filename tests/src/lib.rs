@@ -28,5 +28,5 @@ pub use clock::FleetClock;
 pub use fleet::{Fleet, FleetSettings};
 pub use host::{Host, Keeps};
 pub use run::Run;
-pub use store::{Death, MortalStore};
+pub use store::{Death, Disk, MortalStore};
 pub use wire::Wire;

@@ -4,9 +4,13 @@
 //! does not: whoever waits for it waits for ever, and acknowledges nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use fleetwright_store::{Batch, CommitError, Entry, MemoryStore, Revision, Store, StoreError, Usage, Watch};
+use fleetwright_proto::clock::{Clock, SystemClock};
+use fleetwright_store::{
+    Batch, CommitError, Entry, Health, MemoryStore, Revision, Space, Store, StoreError, Usage, Watch, Work,
+};
 use tokio::sync::watch;
 
 use crate::witness::Witness;
@@ -20,6 +24,28 @@ pub enum Death {
     AfterCommit,
 }
 
+/// How full the disk of a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Disk {
+    #[default]
+    Roomy,
+    /// Less than the reserve is free.
+    Low,
+    /// Nothing can be written.
+    Full,
+}
+
+impl Disk {
+    fn space(self) -> Space {
+        let free_bytes = match self {
+            Self::Roomy => 1 << 40,
+            Self::Low => 100 << 20,
+            Self::Full => 0,
+        };
+        Space { free_bytes, total_bytes: 1 << 41 }
+    }
+}
+
 /// The store of one life of the controller.
 #[derive(Debug)]
 pub struct MortalStore {
@@ -28,6 +54,8 @@ pub struct MortalStore {
     /// How many commits are answered before the one at which the controller dies.
     death: Mutex<Option<(usize, Death)>>,
     is_dead: watch::Sender<bool>,
+    disk: Mutex<Disk>,
+    slower_by: Mutex<Duration>,
     /// Commits and what the witness sees of them are in one order.
     turn: tokio::sync::Mutex<()>,
 }
@@ -39,6 +67,8 @@ impl MortalStore {
             witness,
             death: Mutex::default(),
             is_dead: watch::Sender::new(false),
+            disk: Mutex::default(),
+            slower_by: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -52,6 +82,24 @@ impl MortalStore {
     pub fn live_on(&self) -> bool {
         self.death.lock().unwrap_or_else(PoisonError::into_inner).take();
         !*self.is_dead.borrow()
+    }
+
+    /// From now on its disk is so full.
+    pub fn fill(&self, disk: Disk) {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = disk;
+    }
+
+    fn disk(&self) -> Disk {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusal(&self) -> Option<StoreError> {
+        (self.disk() == Disk::Full).then(|| StoreError::Full { folder: "data/store".to_owned() })
+    }
+
+    /// From now on every commit takes so much longer.
+    pub fn slow_down(&self, by: Duration) {
+        *self.slower_by.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
 
     /// Dies now.
@@ -105,6 +153,13 @@ impl Store for MortalStore {
 
     async fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
         let _turn = self.turn.lock().await;
+        let slower_by = *self.slower_by.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slower_by.is_zero() {
+            SystemClock.sleep(slower_by).await;
+        }
+        if let Some(full) = self.refusal().filter(|_| !batch.writes().is_empty()) {
+            return Err(full.into());
+        }
         self.breathe().await;
         let death = self.death_at_this_commit();
         if death == Some(Death::BeforeCommit) {
@@ -133,5 +188,13 @@ impl Store for MortalStore {
 
     fn usage(&self) -> Vec<Usage> {
         self.contents.usage()
+    }
+
+    fn health(&self) -> Health {
+        Health { refuses: self.refusal(), space: Some(self.disk().space()) }
+    }
+
+    fn work(&self) -> Work {
+        self.contents.work()
     }
 }

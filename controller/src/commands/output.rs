@@ -86,6 +86,7 @@ pub async fn add(house: &House, batch: &mut Batch, piece: &Piece) -> Result<u64,
     let row = if data.len() <= ROW_MAX_BYTES {
         OutputRow::Here(data)
     } else {
+        let _place = house.blob_writes.enter().await;
         house.blobs.put(&blob_path(&piece.stream, durable)?, data).await?;
         OutputRow::Blob { bytes: length }
     };

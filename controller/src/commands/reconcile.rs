@@ -21,6 +21,7 @@ use super::state::{self, Expired, Presence, Reason};
 use super::tally::{Action, Counts, Tally, Verdict};
 use crate::error::Refusal;
 use crate::house::House;
+use crate::meters::Ended;
 use crate::records::{COMMIT_ATTEMPTS, Pages, With};
 use crate::tables::{COMMAND, COMMAND_OPEN, INVOCATION, MAILBOX, NODE, PRESENCE};
 
@@ -82,14 +83,19 @@ impl Lives {
         }
     }
 
-    fn note_invocation(&self, row: &Row<InvocationKey, InvocationRecord>) {
-        if let Some(live) = self.lock().get_mut(&row.key.0) {
-            live.tally.note(&row.key.1, &row.value, row.revision);
-            live.dirty = true;
-        }
+    /// Tells whether this row ended an invocation that was open.
+    fn note_invocation(&self, row: &Row<InvocationKey, InvocationRecord>) -> Option<Ended> {
+        let mut lives = self.lock();
+        let live = lives.get_mut(&row.key.0)?;
+        let was_open = live.tally.is_open(&row.key.1);
+        live.tally.note(&row.key.1, &row.value, row.revision);
+        live.dirty = true;
+        Ended::of(row.value.state).filter(|_| was_open)
     }
 
-    fn next_deadline(&self) -> Option<Timestamp> {
+    /// The first deadline of any open invocation.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
         self.lock().values().filter_map(|live| live.tally.next_deadline()).min()
     }
 
@@ -129,6 +135,7 @@ pub async fn run(house: Arc<House>) {
             Ok(watch) => watch,
             Err(error) => {
                 tracing::error!(%error, "cannot read the open commands; trying again");
+                house.meters.reconciled(true);
                 house.clock.sleep(RETRY_AFTER).await;
                 continue;
             }
@@ -216,6 +223,7 @@ async fn load_command(house: &House, id: &CommandId) -> Result<(), Refusal> {
 async fn follow(house: &Arc<House>, mut watch: Watch) -> WatchError {
     loop {
         let failed = act(house).await;
+        house.meters.reconciled(failed);
         let deadline = house.lives.next_deadline();
         let wake = async {
             match (failed, deadline) {
@@ -249,8 +257,10 @@ fn note(house: &House, change: &Change) {
         }
     }
     for invocation in INVOCATION.decode_change(change) {
-        if let RowChange::Put(row) = invocation {
-            house.lives.note_invocation(&row);
+        if let RowChange::Put(row) = invocation
+            && let Some(ended) = house.lives.note_invocation(&row)
+        {
+            house.meters.invocations_ended.add(ended);
         }
     }
 }

@@ -27,9 +27,11 @@ use crate::documents::names::{Reference, shown};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
 use crate::mailbox::{Mail, MailboxRecord};
+use crate::meters::NewWork;
 use crate::nodes::operations::matching;
 use crate::nodes::records::NodeRecord;
 use crate::nodes::targets::{Selector, TARGETS_MAX};
+use crate::room;
 use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, MAILBOX, NODE};
 
 /// Invocations of one commit.
@@ -81,6 +83,7 @@ pub async fn send(house: &House, wish: Wish) -> Result<(CommandId, CommandRecord
     if let Some(earlier) = earlier(house, &wish.client_token).await? {
         return Ok(earlier);
     }
+    room::admit(house, NewWork::Command)?;
     let token = wish.client_token.clone();
     let id = CommandId::random();
     let checked = check(house, &id, wish).await?;

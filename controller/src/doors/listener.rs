@@ -19,7 +19,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::{error::Elapsed, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::body::Body;
@@ -29,11 +30,17 @@ use tower::ServiceExt;
 use super::access::{Peer, authorise};
 use crate::authority::{Authority, ClientVerifier, IssueError, SERVER_CERTIFICATE_LIFETIME, judge};
 use crate::house::House;
+use crate::meters::{HandshakeEnd, Word};
+use guests::Guest;
 
-/// Handshakes at once: they are what costs a processor, and more of them at once make none faster.
-const HANDSHAKES: usize = 64;
+pub mod guests;
+
 /// A peer that has not finished its handshake by then is dropped.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Whoever takes longer waits for the network, not for a processor, and gives his turn to the next.
+const HANDSHAKE_TURN: Duration = Duration::from_secs(1);
+/// How long a peer that has not shown who it is may stay, and then finish what it is at.
+const ANONYMOUS_FOR: Duration = Duration::from_secs(60);
 /// HTTP/2 bounds of one connection.
 const STREAMS_MAX: u32 = 64;
 const STREAM_WINDOW_BYTES: u32 = 512 * 1024;
@@ -83,6 +90,8 @@ impl fmt::Debug for Listener {
 struct ServerCertificate {
     names: Vec<String>,
     current: RwLock<Arc<CertifiedKey>>,
+    /// Of the first one; a renewal tells its own.
+    first_expires: Timestamp,
 }
 
 impl ResolvesServerCert for ServerCertificate {
@@ -101,8 +110,8 @@ impl Listener {
     ) -> Result<Self, ListenError> {
         let socket =
             TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })?;
-        let current = RwLock::new(certificate(authority, &names, now)?);
-        let certificate = Arc::new(ServerCertificate { names, current });
+        let (first, first_expires) = certificate(authority, &names, now)?;
+        let certificate = Arc::new(ServerCertificate { names, current: RwLock::new(first), first_expires });
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate().clone())?;
         let acceptor = TlsAcceptor::from(Arc::new(tls_config(certificate.clone())?));
@@ -114,10 +123,15 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// When the certificate that it begins with expires.
+    #[must_use]
+    pub fn certificate_expires(&self) -> Timestamp {
+        self.certificate.first_expires
+    }
+
     /// Serves until `stop` says so; then lets connections finish what they are at.
     pub async fn serve(self, house: Arc<House>, routes: Routes, mut stop: watch::Receiver<bool>) {
         let routes = routes.prepare();
-        let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
         let renewal = renew(house.clone(), self.certificate.clone());
         tokio::pin!(renewal);
         loop {
@@ -126,8 +140,8 @@ impl Listener {
                 () = &mut renewal => continue,
                 () = stopping(&mut stop) => return,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, source) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors, most likely: existing connections go on, and room comes back.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -135,11 +149,19 @@ impl Listener {
                     continue;
                 }
             };
+            let guest = match Guest::enter(&house.guests, source.ip().to_canonical()) {
+                Ok(guest) => guest,
+                Err(turned_away) => {
+                    house.meters.turned_away.add(turned_away);
+                    tracing::debug!(%source, why = turned_away.name(), "a connection was turned away");
+                    continue;
+                }
+            };
             let connection = Connection {
+                guest,
                 house: house.clone(),
                 acceptor: self.acceptor.clone(),
                 roots: self.roots.clone(),
-                handshakes: handshakes.clone(),
                 routes: routes.clone(),
                 stop: stop.clone(),
             };
@@ -165,13 +187,13 @@ fn certificate(
     authority: &Authority,
     names: &[String],
     now: Timestamp,
-) -> Result<Arc<CertifiedKey>, ListenError> {
+) -> Result<(Arc<CertifiedKey>, Timestamp), ListenError> {
     let (issued, key) = authority.issue_server(names, now)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
     let key = rustls::crypto::ring::sign::any_supported_type(&key)?;
     // The authority goes along: an agent that enrols knows only its fingerprint.
     let chain = vec![issued.certificate, authority.certificate().clone()];
-    Ok(Arc::new(CertifiedKey::new(chain, key)))
+    Ok((Arc::new(CertifiedKey::new(chain, key)), issued.expires))
 }
 
 /// Replaces the certificate when half of its life is over, for ever.
@@ -179,23 +201,47 @@ async fn renew(house: Arc<House>, slot: Arc<ServerCertificate>) {
     loop {
         house.clock.sleep(SERVER_CERTIFICATE_LIFETIME / 2).await;
         match certificate(&house.authority, &slot.names, house.clock.now()) {
-            Ok(fresh) => *slot.current.write().unwrap_or_else(PoisonError::into_inner) = fresh,
+            Ok((fresh, expires)) => {
+                *slot.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+                house.meters.certificate_expires_at(expires);
+            }
             Err(error) => tracing::error!(%error, "cannot renew the controller's certificate"),
         }
     }
 }
 
 /// Completes when the controller stops.
-async fn stopping(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
     // The sender is gone only when the controller is.
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Completes when the connection is to end: the controller stops, or a stranger has stayed long enough.
+async fn leaving(stop: &mut watch::Receiver<bool>, known: bool) {
+    if known {
+        stopping(stop).await;
+    } else {
+        // Either way the connection is to end.
+        let _ = tokio::time::timeout(ANONYMOUS_FOR, stopping(stop)).await;
+    }
+}
+
+/// Lets a connection finish what it is at; a stranger not for ever.
+async fn finish(
+    connection: impl Future<Output = Result<(), hyper::Error>>,
+    known: bool,
+) -> Result<(), hyper::Error> {
+    if known {
+        return connection.await;
+    }
+    tokio::time::timeout(ANONYMOUS_FOR, connection).await.unwrap_or(Ok(()))
 }
 
 struct Connection {
     house: Arc<House>,
     acceptor: TlsAcceptor,
     roots: Arc<RootCertStore>,
-    handshakes: Arc<Semaphore>,
+    guest: Guest,
     routes: Routes,
     stop: watch::Receiver<bool>,
 }
@@ -203,14 +249,20 @@ struct Connection {
 impl Connection {
     /// Each part is a future of its own on the heap: a connection that rests keeps only what the last one needs.
     async fn serve(self, stream: TcpStream) {
-        let Self { house, acceptor, roots, handshakes, routes, stop } = self;
-        let Some(stream) = Box::pin(handshake(stream, &acceptor, &handshakes)).await else { return };
-        drop((acceptor, handshakes));
+        let Self { house, acceptor, roots, mut guest, routes, stop } = self;
+        let Some(stream) = Box::pin(handshake(stream, &acceptor, &house)).await else { return };
+        drop(acceptor);
         let peer = peer(&stream, &roots, house.clock.now());
+        let known = matches!(peer, Peer::Known(_));
+        if known {
+            guest.is_known();
+        }
         drop((roots, house));
+        // Held until the connection is over.
+        let _guest = guest;
         let result = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Box::pin(http2(stream, peer, routes, stop)).await,
-            _ => Box::pin(http1(stream, peer, routes)).await,
+            _ => Box::pin(http1(stream, peer, routes, stop)).await,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended");
@@ -224,6 +276,7 @@ async fn http2(
     routes: Routes,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
+    let known = matches!(peer, Peer::Known(_));
     let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
     let mut connection = Box::pin(
         hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -236,36 +289,68 @@ async fn http2(
     );
     tokio::select! {
         result = connection.as_mut() => result,
-        () = stopping(&mut stop) => {
+        () = leaving(&mut stop, known) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            finish(connection, known).await
         }
     }
 }
 
-async fn http1(stream: TlsStream<TcpStream>, peer: Peer, routes: Routes) -> hyper::Result<()> {
+async fn http1(
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    routes: Routes,
+    mut stop: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let known = matches!(peer, Peer::Known(_));
     let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
-    hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+    let mut connection = Box::pin(
+        hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service),
+    );
+    tokio::select! {
+        result = connection.as_mut() => result,
+        () = leaving(&mut stop, known) => {
+            connection.as_mut().graceful_shutdown();
+            finish(connection, known).await
+        }
+    }
 }
 
-async fn handshake(
-    stream: TcpStream,
-    acceptor: &TlsAcceptor,
-    handshakes: &Semaphore,
-) -> Option<TlsStream<TcpStream>> {
-    stream.set_nodelay(true).ok()?;
-    let _turn = handshakes.acquire().await.ok()?;
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Some(stream),
+async fn handshake(stream: TcpStream, acceptor: &TlsAcceptor, house: &House) -> Option<TlsStream<TcpStream>> {
+    let (ended, stream) = match shake_hands(stream, acceptor, house).await {
+        Ok(Ok(stream)) => (HandshakeEnd::Done, Some(stream)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a TLS handshake failed");
-            None
+            (HandshakeEnd::Failed, None)
         }
-        Err(_) => None,
+        Err(_) => (HandshakeEnd::TooSlow, None),
+    };
+    house.meters.handshakes.add(ended);
+    stream
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    house: &House,
+) -> Result<std::io::Result<TlsStream<TcpStream>>, Elapsed> {
+    if let Err(error) = stream.set_nodelay(true) {
+        return Ok(Err(error));
     }
+    // Whoever says nothing takes no turn from those who do.
+    if let Err(error) = timeout(HANDSHAKE_TIMEOUT, stream.readable()).await? {
+        return Ok(Err(error));
+    }
+    let turn = house.guests.handshakes.acquire().await;
+    let accept = acceptor.accept(stream);
+    tokio::pin!(accept);
+    if let Ok(accepted) = timeout(HANDSHAKE_TURN, accept.as_mut()).await {
+        return Ok(accepted);
+    }
+    drop(turn);
+    timeout(HANDSHAKE_TIMEOUT, accept).await
 }
 
 fn peer(stream: &TlsStream<TcpStream>, roots: &Arc<RootCertStore>, now: Timestamp) -> Peer {

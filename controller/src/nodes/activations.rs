@@ -13,6 +13,8 @@ use super::records::{ActivationRecord, Tags};
 use super::targets;
 use crate::error::Refusal;
 use crate::house::House;
+use crate::meters::NewWork;
+use crate::room;
 use crate::tables::ACTIVATION;
 
 /// Most hosts that may join with one activation.
@@ -52,6 +54,7 @@ pub struct CreatedActivation {
 /// Makes an activation. Durable when this returns.
 pub async fn create(house: &House, wish: NewActivation) -> Result<CreatedActivation, Refusal> {
     check(&wish)?;
+    room::admit(house, NewWork::Activation)?;
     let now = house.clock.now();
     let code = random_code()?;
     let record = ActivationRecord {

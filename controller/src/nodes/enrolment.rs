@@ -10,7 +10,9 @@ use super::records::{Facts, KeyRecord, NodeRecord};
 use crate::authority::{Authority, IssueError};
 use crate::error::Refusal;
 use crate::house::House;
+use crate::meters::NewWork;
 use crate::records::COMMIT_ATTEMPTS;
+use crate::room;
 use crate::tables::{ACTIVATION, NODE, NODE_KEY};
 
 /// What a host shows to join.
@@ -90,6 +92,7 @@ impl<E: Into<Refusal>> From<E> for Attempt {
 }
 
 async fn admit(house: &House, wish: &Enrolment, key: &str) -> Result<Enrolled, Attempt> {
+    room::admit(house, NewWork::Enrolment)?;
     let now = house.clock.now();
     let mut activation =
         ACTIVATION.get(&*house.store, &wish.activation).await?.ok_or_else(wrong_activation)?;

@@ -62,7 +62,7 @@ pub enum BlobError {
     OutOfRange { path: String, range: Range<u64> },
     #[error("no room left on the disk for blob {path}")]
     Full { path: String },
-    #[error("the blobs cannot be opened in {folder}")]
+    #[error("the blobs cannot be used in {folder}")]
     Open {
         folder: String,
         #[source]
@@ -80,6 +80,7 @@ pub enum BlobError {
 #[derive(Debug, Clone)]
 pub struct Blobs {
     objects: Arc<dyn ObjectStore>,
+    folder: Arc<Path>,
 }
 
 impl Blobs {
@@ -89,7 +90,17 @@ impl Blobs {
         let failed = |source| BlobError::Open { folder: folder.display().to_string(), source };
         std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
         let local = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?;
-        Ok(Self { objects: Arc::new(local.with_fsync(true).with_automatic_cleanup(true)) })
+        let objects = Arc::new(local.with_fsync(true).with_automatic_cleanup(true));
+        Ok(Self { objects, folder: folder.into() })
+    }
+
+    /// Whether blobs can be written: the folder is there and this process may write in it. Writes nothing.
+    pub fn check(&self) -> Result<(), BlobError> {
+        use rustix::fs::{Access, access};
+        access(&*self.folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| BlobError::Open {
+            folder: self.folder.display().to_string(),
+            source: std::io::Error::from(error).into(),
+        })
     }
 
     /// Writes a whole blob, in place of one that was there. Durable when answered.

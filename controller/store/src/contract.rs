@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::feed::Watch;
+use crate::work::{Health, Work};
 
 /// A commit's place in the order of all commits. Grows with every commit that writes, survives a restart, and is
 /// never given twice to commits that were answered.
@@ -84,6 +85,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// What the store takes of the host, for a status command.
     fn usage(&self) -> Vec<Usage>;
+
+    /// How the store is at this moment: the very next commit would be answered so.
+    fn health(&self) -> Health;
+
+    /// What the store has done since it was opened.
+    fn work(&self) -> Work;
 }
 
 /// A store that everything in one process shares.
@@ -106,6 +113,8 @@ pub enum Unit {
     Bytes,
     Commits,
     Watches,
+    Places,
+    Connections,
 }
 
 impl fmt::Display for Unit {
@@ -114,6 +123,8 @@ impl fmt::Display for Unit {
             Self::Bytes => "bytes",
             Self::Commits => "commits",
             Self::Watches => "watches",
+            Self::Places => "places",
+            Self::Connections => "connections",
         })
     }
 }

@@ -26,6 +26,7 @@ mod memory;
 mod record;
 mod sled_store;
 mod table;
+mod work;
 
 pub use batch::{BATCH_MAX_BYTES, BATCH_MAX_ITEMS, Batch, Condition, KEY_MAX_BYTES, VALUE_MAX_BYTES, Write};
 pub use blobs::{BlobError, BlobInfo, BlobPath, Blobs};
@@ -36,3 +37,4 @@ pub use memory::MemoryStore;
 pub use record::{Codec, Decoded, Kept, Record, RecordError};
 pub use sled_store::{OpenError, SledSettings, SledStore};
 pub use table::{Page, Row, RowChange, Table, TableError, Unreadable};
+pub use work::{Distribution, Health, Space, Work};

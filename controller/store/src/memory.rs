@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::batch::{Batch, Write, end_of};
 use crate::contract::{CommitError, Entry, Revision, Store, StoreError, Unit, Usage};
 use crate::feed::{Change, Feed, FeedLimits, Watch};
+use crate::work::{Health, Work, WorkCounters};
 
 /// A store that ends with the process.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct MemoryStore {
     state: Mutex<Contents>,
     feed: Feed,
     limits: FeedLimits,
+    work: WorkCounters,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +38,7 @@ impl MemoryStore {
     #[must_use]
     pub fn with_feed(limits: FeedLimits) -> Self {
         let feed = Feed::starting_at(Revision::ZERO, limits);
-        Self { state: Mutex::default(), feed, limits }
+        Self { state: Mutex::default(), feed, limits, work: WorkCounters::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -100,6 +103,7 @@ impl Store for MemoryStore {
         }
         // Published under the lock, so that watchers see commits in order.
         self.feed.publish([Change { revision, writes: writes.into() }]);
+        self.work.note_group(1, 0, 0, Duration::ZERO);
         Ok(revision)
     }
 
@@ -116,6 +120,14 @@ impl Store for MemoryStore {
         let mut usage = vec![Usage { name: "memory", used: Some(used), limit: None, unit: Unit::Bytes }];
         usage.extend(self.feed.usage().against(self.limits));
         usage
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    fn work(&self) -> Work {
+        self.work.read()
     }
 }
 

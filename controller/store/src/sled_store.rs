@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::Batch;
 use crate::contract::{CommitError, Entry, Revision, Store, StoreError, Unit, Usage};
 use crate::feed::{Feed, FeedLimits, Watch};
+use crate::work::{Health, Work, WorkCounters};
 use committer::{Committer, Request};
 use engine::Engine;
 use folder::Folder;
@@ -68,6 +69,7 @@ struct Shared {
     settings: SledSettings,
     feed: Feed,
     engine: RwLock<EngineState>,
+    work: WorkCounters,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ enum EngineState {
 impl Shared {
     /// Whether the disk has room for writes. A disk that does not tell is tried.
     fn has_room(&self) -> bool {
-        self.folder.free_bytes().is_none_or(|free| free >= self.settings.reserve_bytes)
+        self.folder.space().is_none_or(|space| space.free_bytes >= self.settings.reserve_bytes)
     }
 }
 
@@ -90,8 +92,13 @@ impl SledStore {
         let engine = Engine::open(&folder, settings.cache_bytes)?;
         let last = engine.last_revision().map_err(|error| folder.unopened(error))?;
         let feed = Feed::starting_at(last, settings.feed);
-        let shared =
-            Arc::new(Shared { folder, settings, feed, engine: RwLock::new(EngineState::Open(engine)) });
+        let shared = Arc::new(Shared {
+            folder,
+            settings,
+            feed,
+            engine: RwLock::new(EngineState::Open(engine)),
+            work: WorkCounters::default(),
+        });
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS);
         let committer = Committer::new(shared.clone(), queue, last);
         let committer = std::thread::Builder::new()
@@ -168,7 +175,23 @@ impl Store for SledStore {
             // sled keeps to its limit but does not tell how much of it is taken.
             Usage { name: "cache", used: None, limit: cache, unit: Unit::Bytes },
         ];
+        if let Some(requests) = &self.requests {
+            let waiting = Some((requests.max_capacity() - requests.capacity()) as u64);
+            let limit = Some(requests.max_capacity() as u64);
+            usage.push(Usage { name: "commits waiting", used: waiting, limit, unit: Unit::Commits });
+        }
         usage.extend(self.shared.feed.usage().against(self.shared.settings.feed));
         usage
+    }
+
+    fn health(&self) -> Health {
+        let failed = self.read(|_| Ok(())).err();
+        let full = || StoreError::Full { folder: self.shared.folder.name() };
+        let refuses = failed.or_else(|| (!self.shared.has_room()).then(full));
+        Health { refuses, space: self.shared.folder.space() }
+    }
+
+    fn work(&self) -> Work {
+        self.shared.work.read()
     }
 }

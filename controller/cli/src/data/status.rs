@@ -14,6 +14,15 @@ pub(crate) struct Status {
     pub(crate) connected_nodes: u64,
     pub(crate) open_commands: u64,
     pub(crate) usage: Vec<Usage>,
+    pub(crate) health: Vec<HealthPart>,
+    pub(crate) uptime_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct HealthPart {
+    pub(crate) name: String,
+    pub(crate) ok: bool,
+    pub(crate) detail: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,6 +68,11 @@ impl From<control::GetStatusResponse> for Status {
             limit: usage.limit,
             unit: usage.unit,
         });
+        let health = wire.health.into_iter().map(|part| HealthPart {
+            name: part.name,
+            ok: part.ok,
+            detail: part.detail,
+        });
         Self {
             version: wire.version,
             started_at: Moment::of_wire(wire.started_ms),
@@ -66,6 +80,8 @@ impl From<control::GetStatusResponse> for Status {
             connected_nodes: wire.connected_nodes,
             open_commands: wire.open_commands,
             usage: usage.collect(),
+            health: health.collect(),
+            uptime_ms: u64::try_from(wire.uptime_ms).unwrap_or(0),
         }
     }
 }

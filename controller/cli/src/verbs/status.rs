@@ -1,5 +1,7 @@
 //! `fleetwright status`: how the controller is.
 
+use std::time::Duration;
+
 use clap::Args;
 use fleetwright_proto::control::GetStatusRequest;
 use fleetwright_proto::control::controller_client::ControllerClient;
@@ -25,12 +27,21 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, _: StatusArgs) -> Result<Exi
     render::one(io, asked.format, &status, |status| {
         let usage: Vec<(&str, String)> =
             status.usage.iter().map(|usage| (usage.name.as_str(), usage_text(usage))).collect();
+        let health: Vec<(&str, String)> = status
+            .health
+            .iter()
+            .map(|part| {
+                (part.name.as_str(), format!("{}: {}", if part.ok { "ok" } else { "FAILED" }, part.detail))
+            })
+            .collect();
         vec![
             ("controller", address),
             ("version", status.version.clone()),
             ("started", time::absolute(now, status.started_at)),
+            ("up for", time::took(Duration::from_millis(status.uptime_ms))),
             ("nodes", format!("{}, {} connected", status.nodes, status.connected_nodes)),
             ("open commands", status.open_commands.to_string()),
+            ("health", render::fields_text(health.iter().map(|(name, text)| (*name, text.as_str())))),
             ("usage", render::fields_text(usage.iter().map(|(name, text)| (*name, text.as_str())))),
         ]
     })?;

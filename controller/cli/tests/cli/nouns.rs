@@ -25,6 +25,7 @@ fn script() -> Script {
     let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
     let usage =
         |name: &str, used, limit, unit: &str| Usage { name: name.into(), used, limit, unit: unit.into() };
+    let part = |name: &str, ok, detail: &str| HealthPart { name: name.into(), ok, detail: detail.into() };
     let mut lost = node(DB, "data\u{1b}[2Jbase");
     lost.ping_status = PingStatus::ConnectionLost.into();
     lost.last_seen_ms = NOW_MS - 7_200_000;
@@ -35,6 +36,11 @@ fn script() -> Script {
             nodes: 2,
             connected_nodes: 1,
             open_commands: 3,
+            uptime_ms: 3_600_000,
+            health: vec![
+                part("store", true, "takes commits"),
+                part("disk", false, "9 MiB are free and new work needs 256 MiB"),
+            ],
             usage: vec![usage("output", 1 << 30, 4 << 30, "bytes"), usage("commands", 120, 10_000, "rows")],
         },
         activations: vec![activation(0), activation(1), activation(2)],

@@ -9,6 +9,7 @@ use fleetwright_cli::Exit;
 use fleetwright_controller::serve::Controller;
 use fleetwright_controller::settings::{EXAMPLE, Settings};
 use fleetwright_proto::clock::SystemClock;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +19,8 @@ use crate::Failure;
 ///
 /// Runs until it is asked to stop (SIGTERM or Ctrl-C). The first start makes the fleet's certificate authority and a
 /// certificate for the operator `admin` in the data folder. The log goes to standard error; FLEETWRIGHT_LOG sets what
-/// is logged (error, warn, info, debug).
+/// is logged (error, warn, info, debug). Monitoring asks the same port for /livez, /readyz (`?verbose` for each part)
+/// and, with an operator's certificate, /metrics; `metrics.listen` opens an address without TLS for it.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Examples:\n  fleetwright serve --print-config > fleetwright.toml\n  fleetwright serve --config fleetwright.toml\n\nExit codes: 0 stopped as asked, 2 an error in the configuration, 3 something is in the way."
@@ -49,6 +51,7 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
     let settings =
         Settings::read(&path).map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?;
     log_to_stderr("info", args.log_format);
+    allow_many_files();
     runtime()?.block_on(async {
         let controller = Controller::start(&settings, Arc::new(SystemClock))
             .await
@@ -57,6 +60,7 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
             address = %controller.address(),
             data = %controller.data_dir().display(),
             authority = controller.house().authority.fingerprint(),
+            monitoring = controller.metrics_address().map(tracing::field::display),
             "ready"
         );
         asked_to_stop().await.map_err(|error| Failure::refused(&error))?;
@@ -64,6 +68,16 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
         controller.stop().await;
         Ok(Exit::Done)
     })
+}
+
+/// Each connection is an open file: takes as many as the system lets this process have. Where it lets it have no more
+/// than it has, the limit of connections is the lower one.
+fn allow_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the limit of open files to the one that the system allows");
+    }
 }
 
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

@@ -3,12 +3,20 @@
 use std::sync::Arc;
 
 use fleetwright_proto::control::controller_server::Controller;
-use fleetwright_proto::control::{GetStatusRequest, GetStatusResponse, Usage};
+use fleetwright_proto::control::{GetStatusRequest, GetStatusResponse, HealthPart, Usage};
+use fleetwright_store::{Codec, Table, TableKey};
 use tonic::{Request, Response, Status};
 
+use crate::bounds;
 use crate::error::Refusal;
+use crate::health;
 use crate::house::House;
 use crate::nodes::operations;
+use crate::records::Pages;
+use crate::tables::{ACTIVATION, COMMAND, INVENTORY, INVOCATION, MAILBOX, OUTPUT};
+
+/// Rows of a table that are counted; of a larger table it is told that there are so many or more.
+const COUNTED_ROWS: u64 = 20_000;
 
 /// Says how the controller itself is.
 #[derive(Debug)]
@@ -31,7 +39,9 @@ impl Controller for ControllerDoor {
     ) -> Result<Response<GetStatusResponse>, Status> {
         let house = &self.house;
         let nodes = operations::count(house).await?;
-        let mut usage: Vec<_> = house.store.usage().iter().map(row).collect();
+        let unbounded = house.store.usage().into_iter().filter(|usage| usage.limit.is_none());
+        let mut usage: Vec<_> =
+            bounds::all(house).into_iter().chain(unbounded).map(|usage| row(&usage)).collect();
         usage.push(row(&house.blobs.usage().await.map_err(Refusal::from)?));
         usage.push(Usage {
             name: "finished commands".to_owned(),
@@ -39,6 +49,11 @@ impl Controller for ControllerDoor {
             limit: house.limits.keep_commands.as_secs() / (24 * 3600),
             unit: "days".to_owned(),
         });
+        usage.extend(table_rows(house).await?);
+        let parts = health::ready(house).into_iter();
+        let parts = parts
+            .map(|part| HealthPart { name: part.name.to_owned(), ok: part.ok, detail: part.detail })
+            .collect();
         Ok(Response::new(GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms: house.started.millis(),
@@ -46,8 +61,34 @@ impl Controller for ControllerDoor {
             connected_nodes: house.lines.count() as u64,
             open_commands: house.lives.count() as u64,
             usage,
+            health: parts,
+            uptime_ms: i64::try_from(house.started.until(house.clock.now()).as_millis()).unwrap_or(i64::MAX),
         }))
     }
+}
+
+/// The tables that grow with what is done, not with how many nodes there are.
+async fn table_rows(house: &House) -> Result<[Usage; 6], Refusal> {
+    Ok([
+        count(house, &ACTIVATION).await?,
+        count(house, &COMMAND).await?,
+        count(house, &INVOCATION).await?,
+        count(house, &OUTPUT).await?,
+        count(house, &MAILBOX).await?,
+        count(house, &INVENTORY).await?,
+    ])
+}
+
+async fn count<K: TableKey, V: Codec>(house: &House, table: &Table<K, V>) -> Result<Usage, Refusal> {
+    let mut used = 0;
+    let mut pages = Pages::of(table, ());
+    while used < COUNTED_ROWS
+        && let Some(rows) = pages.next(&*house.store).await?
+    {
+        used += rows.len() as u64;
+    }
+    let unit = if used < COUNTED_ROWS { "rows" } else { "rows or more" };
+    Ok(Usage { name: format!("table {}", table.name()), used, limit: 0, unit: unit.to_owned() })
 }
 
 fn row(usage: &fleetwright_store::Usage) -> Usage {

@@ -63,7 +63,10 @@ impl Committer {
             let group = self.gather(first);
             let Group { batches, answers, .. } = group;
             let writes = batches.iter().map(|batch| batch.writes().len()).sum();
-            match self.commit(batches) {
+            let (began, asked) = (Instant::now(), answers.len());
+            let result = self.commit(batches);
+            self.count(&result, asked, began.elapsed());
+            match result {
                 Ok(results) => {
                     for (answer, result) in answers.into_iter().zip(results) {
                         // Whoever dropped the receiver does not want to know.
@@ -78,6 +81,25 @@ impl Committer {
             }
             Engine::collect_garbage(writes);
         }
+    }
+
+    fn count(
+        &self,
+        result: &Result<Vec<Result<Revision, CommitError>>, StoreError>,
+        asked: usize,
+        took: Duration,
+    ) {
+        let (mut commits, mut conflicts, mut failures) = (0, 0, 0);
+        match result {
+            _ if asked == 0 => return,
+            Ok(answers) => answers.iter().for_each(|answer| match answer {
+                Ok(_) => commits += 1,
+                Err(CommitError::Store(_)) => failures += 1,
+                Err(_) => conflicts += 1,
+            }),
+            Err(_) => failures = asked as u64,
+        }
+        self.shared.work.note_group(commits, conflicts, failures, took);
     }
 
     fn gather(&mut self, first: Request) -> Group {

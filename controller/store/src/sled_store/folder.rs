@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::engine::{Engine, EngineError, is_full};
+use crate::work::Space;
 
 const FORMAT_NAME: &str = "fleetwright store ";
 const FORMAT: u32 = 1;
@@ -102,9 +103,8 @@ impl Folder {
         self.path.join(DATABASE)
     }
 
-    pub(super) fn free_bytes(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.path).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    pub(super) fn space(&self) -> Option<Space> {
+        Space::of_disk(&self.path)
     }
 
     /// Why the engine did not open, in words for people.

@@ -190,6 +190,8 @@ async fn a_disk_without_room_refuses_writes_and_nothing_else() {
     batch.put("b", "1");
     let error = store.commit(batch).await.unwrap_err();
     assert!(matches!(error, CommitError::Store(StoreError::Full { .. })), "{error:?}");
+    assert!(matches!(store.health().refuses, Some(StoreError::Full { .. })), "{:?}", store.health());
+    assert_eq!((store.work().commits, store.work().failures), (0, 1));
     assert!(store.get(b"a").await.unwrap().is_some());
     assert_eq!(store.commit(Batch::new()).await.unwrap(), store.revision());
 }
@@ -197,5 +199,5 @@ async fn a_disk_without_room_refuses_writes_and_nothing_else() {
 #[test]
 fn blobs_say_where_they_cannot_be() {
     let error = Blobs::open_folder("/sys/fleetwright").unwrap_err();
-    assert_eq!(error.to_string(), "the blobs cannot be opened in /sys/fleetwright");
+    assert_eq!(error.to_string(), "the blobs cannot be used in /sys/fleetwright");
 }

@@ -34,6 +34,7 @@ use crate::commands::report::{self, Answer};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::mailbox::{self, Mail};
+use crate::meters::StreamEnd;
 use crate::nodes::presence::{self, Closing, Line};
 use crate::nodes::{enrolment, inventory, operations};
 
@@ -67,11 +68,17 @@ async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessag
         Err(refusal) => return end(&node, &outbound, &refusal).await,
     };
     let line = house.lines.open(&node, house.clock.now());
+    house.meters.streams_opened.add(1);
     let mut session = Session { house: &house, line: &line, outbound: &outbound, mail: MailState::default() };
     let result = session.run(hello, &mut inbound).await;
-    if let Err(refusal) = result {
-        end(&node, &outbound, &refusal).await;
-    }
+    let ended = match result {
+        Ok(ended) => ended,
+        Err(refusal) => {
+            end(&node, &outbound, &refusal).await;
+            StreamEnd::Refused
+        }
+    };
+    house.meters.streams_ended.add(ended);
     if let Err(error) = Box::pin(presence::close(&house, line)).await {
         tracing::warn!(%node, %error, "cannot note that a node's stream closed");
     }
@@ -112,7 +119,11 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(&mut self, hello: Hello, inbound: &mut Streaming<AgentMessage>) -> Result<(), Refusal> {
+    async fn run(
+        &mut self,
+        hello: Hello,
+        inbound: &mut Streaming<AgentMessage>,
+    ) -> Result<StreamEnd, Refusal> {
         let (house, line) = (self.house, self.line);
         Box::pin(presence::record_open(house, line)).await?;
         Box::pin(self.greet(hello)).await?;
@@ -130,7 +141,7 @@ impl Session<'_> {
                         // A box, so that what a busy line needs is not kept for the many that rest.
                         Box::pin(self.hear(message)).await?;
                     }
-                    Ok(None) | Err(_) => return Ok(()),
+                    Ok(None) | Err(_) => return Ok(StreamEnd::Gone),
                 },
                 () = line.mail() => Box::pin(self.deliver()).await?,
                 why = closing.as_mut() => return self.goodbye(why).await,
@@ -142,7 +153,7 @@ impl Session<'_> {
                 () = quiet.as_mut() => {
                     let deadline = line.last_seen().plus(silence_max);
                     if deadline <= house.clock.now() {
-                        return Ok(());
+                        return Ok(StreamEnd::Silent);
                     }
                     quiet = house.clock.sleep_until(deadline);
                 }
@@ -181,6 +192,7 @@ impl Session<'_> {
             Some(Said::Output(output)) => {
                 let (command_id, step, stream) = (output.command_id.clone(), output.step, output.stream);
                 let piece = words::piece(node, output)?;
+                house.meters.output_bytes.add(piece.data.len() as u64);
                 let offset = output::keep(house, &piece).await?;
                 self.say(Say::OutputAck(OutputAck { command_id, step, stream, offset })).await
             }
@@ -194,6 +206,8 @@ impl Session<'_> {
                     .collect::<Result<_, _>>()?;
                 report::reported(house, &key, report, &pieces).await?;
                 self.settled(told.delivery_seq).await?;
+                house.meters.reports.add(1);
+                house.meters.output_bytes.add(pieces.iter().map(|piece| piece.data.len() as u64).sum());
                 self.say(Say::ReportAck(ReportAck { command_id: told.command_id, seq: told.seq })).await
             }
             Some(Said::Inventory(told)) => inventory::put(house, node, told).await,
@@ -246,6 +260,7 @@ impl Session<'_> {
                 }
                 if let Some(work) = self.work(entry.work).await? {
                     self.mail.unanswered.insert(seq);
+                    self.house.meters.deliveries.add(1);
                     self.say(Say::Delivery(Delivery { seq, work: Some(work) })).await?;
                 }
             }
@@ -274,21 +289,29 @@ impl Session<'_> {
         })))
     }
 
-    async fn goodbye(&self, why: Closing) -> Result<(), Refusal> {
-        let (code, detail) = match why {
-            Closing::Replaced => (goodbye::Code::Replaced, "a newer stream of this node is here"),
-            Closing::Deregistered => {
-                (goodbye::Code::Deregistered, "this node was deregistered: enrol it again")
+    async fn goodbye(&self, why: Closing) -> Result<StreamEnd, Refusal> {
+        let (code, detail, ended) = match why {
+            Closing::Replaced => {
+                (goodbye::Code::Replaced, "a newer stream of this node is here", StreamEnd::Replaced)
             }
-            Closing::Stopping => (goodbye::Code::Restart, "the controller is stopping"),
+            Closing::Deregistered => (
+                goodbye::Code::Deregistered,
+                "this node was deregistered: enrol it again",
+                StreamEnd::Deregistered,
+            ),
+            Closing::Stopping => (goodbye::Code::Restart, "the controller is stopping", StreamEnd::Stopping),
         };
-        self.say(Say::Goodbye(Goodbye { code: code.into(), detail: detail.to_owned() })).await
+        self.say(Say::Goodbye(Goodbye { code: code.into(), detail: detail.to_owned() })).await?;
+        Ok(ended)
     }
 
     async fn say(&self, message: Say) -> Result<(), Refusal> {
         let message = ControllerMessage { message: Some(message) };
-        // A node that is gone is noticed by the inbound side.
-        drop(self.outbound.send(Box::new(Ok(message))).await);
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.outbound.try_send(Box::new(Ok(message))) {
+            let _blocked = self.house.meters.streams_blocked.enter();
+            // A node that is gone is noticed by the inbound side.
+            drop(self.outbound.send(message).await);
+        }
         Ok(())
     }
 }
