@@ -14,6 +14,8 @@ mod deadlines;
 mod disk;
 #[path = "fleet/documents.rs"]
 mod documents;
+#[path = "fleet/flood.rs"]
+mod flood;
 #[path = "fleet/happy.rs"]
 mod happy;
 #[path = "fleet/limits.rs"]
@@ -22,3 +24,5 @@ mod limits;
 mod links;
 #[path = "fleet/members.rs"]
 mod members;
+#[path = "fleet/room.rs"]
+mod room;

@@ -16,10 +16,14 @@ mod programs;
 #[path = "processes/site.rs"]
 mod site;
 
+#[path = "processes/chaos.rs"]
+mod chaos;
 #[path = "processes/dev.rs"]
 mod dev;
 #[path = "processes/hard_commands.rs"]
 mod hard_commands;
+#[path = "processes/monitoring.rs"]
+mod monitoring;
 #[path = "processes/output_shape.rs"]
 mod output_shape;
 #[path = "processes/torture.rs"]

@@ -10,6 +10,7 @@
 
 mod member;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use fleetwright_agent::explain::explain;
 use fleetwright_agent::identity::{ControllerAddress, IdentityFilesError};
 use fleetwright_agent::tls::Trust;
 use fleetwright_proto::clock::{SharedClock, SystemClock};
-use fleetwright_proto::ids::ActivationId;
+use fleetwright_proto::ids::{ActivationId, NodeId};
 use futures::stream::{FuturesUnordered, StreamExt, iter};
 use serde::Serialize;
 
@@ -223,6 +224,13 @@ impl Fleet {
                 executed_twice: sum.executed_twice + one.executed_twice,
             }
         })
+    }
+
+    /// What every host has run: how often each script was begun, by `command/step`. To be compared with what a
+    /// controller says: nothing may be lost, and nothing run twice.
+    #[must_use]
+    pub fn runs(&self) -> BTreeMap<NodeId, BTreeMap<String, u32>> {
+        self.members.iter().filter_map(|member| member.runs()).collect()
     }
 
     /// Stops every agent as a service manager would.

@@ -34,7 +34,7 @@ const LATE_MAX: TimeDelta = TimeDelta::seconds(5);
 const CALM_MS: std::ops::Range<u64> = 20..500;
 
 /// Every invocation by command and node.
-type Invocations = BTreeMap<(String, String), Value>;
+pub(crate) type Invocations = BTreeMap<(String, String), Value>;
 
 #[test]
 fn killed_at_random_everything_ends_once_and_says_why() {
@@ -180,7 +180,7 @@ fn send(operator: &Operator, target: &str, script: &str) -> Option<String> {
 }
 
 /// The ids of all commands, when none is open any more.
-fn until_all_ended(operator: &Operator) -> BTreeSet<String> {
+pub(crate) fn until_all_ended(operator: &Operator) -> BTreeSet<String> {
     let listed = until("every command has ended", ALL_ENDED_WITHIN, || {
         let listed =
             operator.types(&["command", "list", "--limit", "10000", "-o", "json"]).expect_code(0).json();
@@ -192,7 +192,7 @@ fn until_all_ended(operator: &Operator) -> BTreeSet<String> {
     commands.map(|command| command["command_id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn invocations(operator: &Operator, commands: &BTreeSet<String>) -> Invocations {
+pub(crate) fn invocations(operator: &Operator, commands: &BTreeSet<String>) -> Invocations {
     let shown = side_by_side(commands, |command| {
         operator.types(&["command", "show", command, "-o", "json"]).expect_code(0).json()
     });
@@ -258,11 +258,11 @@ fn is_error(line: &str) -> bool {
     line.contains(" ERROR ") || line.contains("panicked at")
 }
 
-fn state(invocation: &Value) -> &str {
+pub(crate) fn state(invocation: &Value) -> &str {
     invocation["state"].as_str().unwrap()
 }
 
-fn reason(invocation: &Value) -> &str {
+pub(crate) fn reason(invocation: &Value) -> &str {
     invocation["reason"]["code"].as_str().unwrap()
 }
 

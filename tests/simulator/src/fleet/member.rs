@@ -1,5 +1,6 @@
 //! One simulated host and its agent.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use fleetwright_agent::{Agent, AgentHandle, AgentSettings, Keeping};
 use fleetwright_platform::SharedPlatform;
 use fleetwright_platform::fake::FakePlatform;
 use fleetwright_proto::clock::{SharedClock, Timestamp};
+use fleetwright_proto::ids::NodeId;
 
 use super::{FleetError, FleetSettings, FleetStatus, Invitation};
 use crate::network::{HostNetwork, Network};
@@ -144,6 +146,12 @@ impl Member {
                 |status: &LinkStatus| connected_since(status).is_some_and(|since| Some(since) != before);
             matches!(tokio::time::timeout(within, status.wait_for(is_new)).await, Ok(Ok(_)))
         })
+    }
+
+    /// How often each script was begun, by `command/step`; none for a host without an identity.
+    pub(super) fn runs(&self) -> Option<(NodeId, BTreeMap<String, u32>)> {
+        let node = self.life().identity.as_ref()?.node_id.clone();
+        Some((node, self.platform.runs().into_iter().collect()))
     }
 
     pub(super) fn status(&self) -> FleetStatus {
