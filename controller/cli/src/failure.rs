@@ -8,6 +8,7 @@ use crate::connection::ConnectError;
 use crate::context::ContextError;
 use crate::escape::escape;
 use crate::exit::Exit;
+use crate::verbs::document::files::DocumentFilesError;
 
 /// Why a verb did not end with [`Exit::Done`] or the outcome of its targets.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub(crate) enum Failure {
     Context(#[from] ContextError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    #[error(transparent)]
+    DocumentFiles(#[from] DocumentFilesError),
     /// The controller answered, and its answer was not OK. Its text is already meant for people.
     #[error("{}", answer_text(.message, *.code))]
     Answer { code: tonic::Code, message: String },
@@ -40,6 +43,7 @@ impl Failure {
             Self::Argument(_) => Exit::Usage,
             Self::Context(error) => error.exit(),
             Self::Connect(error) => error.exit(),
+            Self::DocumentFiles(error) => error.exit(),
             Self::Answer { code, .. } => Exit::of_answer(*code),
             Self::IncompleteAnswer(_)
             | Self::NotConfirmed

@@ -1,8 +1,8 @@
 //! The operator's command line: nouns and verbs, live output, tables and JSON, contexts, exit codes.
 //!
 //! It knows the controller only through `fleetwright.control.v1`, and holds no rule of the fleet: what is allowed and
-//! what happens is decided by the controller, and this side checks only the form of what was typed. Whatever it does
-//! on a terminal it also does in a script: nothing but data on stdout, one clear line on stderr when something is
+//! what happens is decided by the controller, and this side checks only the form of what was typed, and documents with the
+//! engine that the controller has. Whatever it does on a terminal it also does in a script: nothing but data on stdout, one clear line on stderr when something is
 //! wrong, and an exit code that says of what kind it was.
 //!
 //! ```text
@@ -75,7 +75,7 @@ pub enum OperatorCommand {
     /// Look at commands, their output, and cancel them
     #[command(subcommand)]
     Command(verbs::command::CommandVerb),
-    /// Keep documents at the controller: make, change, share and delete them
+    /// Check documents, and keep them at the controller: make, change, share and delete them
     #[command(subcommand)]
     Document(verbs::document::DocumentVerb),
     /// Say why a command, or one node's part of it, is in its state

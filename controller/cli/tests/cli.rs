@@ -9,6 +9,8 @@ mod answers;
 mod connection;
 #[path = "cli/controller.rs"]
 mod controller;
+#[path = "cli/document.rs"]
+mod document;
 #[path = "cli/fleet.rs"]
 mod fleet;
 #[path = "cli/help.rs"]

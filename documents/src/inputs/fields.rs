@@ -10,6 +10,9 @@ use crate::problems::shown;
 use crate::substitute;
 use crate::values;
 
+/// Unknown keys of one map beyond this many are not told: looking for what was meant costs more than all other checks.
+const UNKNOWN_LIMIT: usize = 50;
+
 /// What a value that is still to be replaced means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -73,12 +76,15 @@ impl<'v> Fields<'v> {
 
     fn report_unknown(&mut self) {
         let Some(entries) = self.entries else { return };
-        for key in entries.keys() {
-            if !self.asked.iter().any(|known| known.eq_ignore_ascii_case(key)) {
-                let help = crate::problems::nearest(key, self.asked.iter().copied())
-                    .map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-                self.report(vec![Segment::Key(key.clone())], Fault::Unknown, String::new(), help);
-            }
+        let unknown: Vec<&String> = entries
+            .keys()
+            .filter(|key| !self.asked.iter().any(|known| known.eq_ignore_ascii_case(key)))
+            .take(UNKNOWN_LIMIT)
+            .collect();
+        for key in unknown {
+            let help = crate::problems::nearest(key, self.asked.iter().copied())
+                .map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            self.report(vec![Segment::Key(key.clone())], Fault::Unknown, String::new(), help);
         }
     }
 
