@@ -18,7 +18,9 @@
 
 pub mod cancel;
 pub mod explain;
+pub mod history;
 pub mod limits;
+pub mod notify;
 pub mod operations;
 pub mod output;
 pub mod payload;
@@ -27,6 +29,7 @@ pub mod records;
 pub mod report;
 pub mod retention;
 pub mod send;
+pub mod ssm_view;
 pub mod state;
 pub mod tally;
 pub mod watch;

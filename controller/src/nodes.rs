@@ -7,6 +7,7 @@
 pub mod activations;
 pub mod departures;
 pub mod enrolment;
+pub mod groups;
 pub mod inventory;
 pub mod operations;
 pub mod presence;

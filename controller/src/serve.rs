@@ -12,6 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::authority::{self, AuthorityError, IssueError};
+use crate::commands::notify::outbox;
+use crate::commands::notify::receiver::Sender;
+use crate::commands::notify::sign::{Secret, SecretError};
 use crate::commands::reconcile;
 use crate::commands::retention::{self, Retention};
 use crate::documents::{self, sweep::Sweep};
@@ -47,6 +50,8 @@ pub enum StartError {
     Authority(#[from] AuthorityError),
     #[error("cannot make the first operator's certificate")]
     Operator(#[from] IssueError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error("cannot pick up what an earlier run left")]
     Recover(#[source] Refusal),
     #[error(transparent)]
@@ -92,6 +97,8 @@ impl Controller {
         let blobs = Blobs::open_folder(data_dir.join("blobs"))?;
         let authority = authority::open(&data_dir.join("authority"), clock.now())?;
         authority::keep_operator(&authority, &data_dir, clock.now())?;
+        let secret = Secret::open(&settings.notification_secret())?;
+        let sender = Sender::new(secret, clock.clone());
         let house = Arc::new(House::new(store, blobs, clock, authority, settings.limits()));
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
@@ -112,6 +119,7 @@ impl Controller {
         let mut tasks = JoinSet::new();
         tasks.spawn(reconcile::run(house.clone()));
         tasks.spawn(mailbox::route(house.clone()));
+        tasks.spawn(outbox::run(house.clone(), sender));
         tasks.spawn(every(house.clone(), presence::FLUSH_INTERVAL, Chore::FlushPresence));
         tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
         tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::commands::notify::PlainHttp;
 use crate::room::Reserve;
 
 /// The default configuration with its explanations; `fleetwright serve --print-config` prints it.
@@ -36,6 +37,7 @@ pub struct Settings {
     pub output: OutputSettings,
     pub documents: DocumentSettings,
     pub retention: RetentionSettings,
+    pub notifications: NotificationSettings,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -80,6 +82,14 @@ pub struct OutputSettings {
     pub stream_max_mib: u64,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotificationSettings {
+    /// Empty: in the data folder.
+    pub secret_file: PathBuf,
+    pub plain_http: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DocumentSettings {
@@ -108,6 +118,7 @@ impl Default for Settings {
             output: OutputSettings::default(),
             documents: DocumentSettings::default(),
             retention: RetentionSettings::default(),
+            notifications: NotificationSettings::default(),
         }
     }
 }
@@ -161,6 +172,8 @@ pub struct Limits {
     pub keep_commands: Duration,
     /// Below this much free space new work is refused.
     pub reserve: Reserve,
+    /// Where notifications may go without TLS.
+    pub plain_http: PlainHttp,
 }
 
 impl Settings {
@@ -189,6 +202,7 @@ impl Settings {
             output,
             documents,
             retention,
+            notifications: _,
         } = self;
         let rows = [
             (8..=65_536).contains(&store.cache_mib),
@@ -230,6 +244,21 @@ impl Settings {
             attachment_max_bytes: self.documents.attachment_max_mib << 20,
             keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
             reserve: self.disk.reserve,
+            plain_http: if self.notifications.plain_http {
+                PlainHttp::Anywhere
+            } else {
+                PlainHttp::LoopbackOnly
+            },
+        }
+    }
+
+    /// Where the secret is that notifications are signed with.
+    #[must_use]
+    pub fn notification_secret(&self) -> PathBuf {
+        // An absolute path replaces the data folder.
+        match self.notifications.secret_file.as_os_str().is_empty() {
+            true => self.data_dir.join("notification-secret"),
+            false => self.data_dir.join(&self.notifications.secret_file),
         }
     }
 }

@@ -6,11 +6,13 @@
 //! departure        NodeId                                  who leaves the fleet and is not gone yet
 //! presence         NodeId                                  when its stream opened, closed, was last heard
 //! activation       ActivationId                            who may join, how often, until when
+//! group            name                                    targets under a name
 //! inventory        NodeId, type name                       what is on it
 //! mailbox          NodeId, seq                             what was sent to it and is not accepted yet
 //! command          CommandId                               what was asked
 //! command-time     newest first, CommandId                 the list of commands
 //! command-open     CommandId                               commands without a final state
+//! command-facet    facet, newest first, CommandId          the list of commands of a document, operator or end
 //! command-token    client token                            which command a repeated request made
 //! invocation       CommandId, NodeId                       a command on a node
 //! document         DocumentName                            what the versions of a document share
@@ -21,6 +23,8 @@
 //! document-required      DocumentName, DocumentName, version  which document is required by which version of another
 //! document-leaving       KeptId                            a deleted one whose versions are not all gone yet
 //! document-upload        KeptId                            a file that no document has taken yet
+//! notice           CommandId, subject and event            what an operator's program is to hear of it
+//! notice-open      CommandId                               commands of which somebody has still to hear
 //! output-length    CommandId, NodeId, step and stream         how many bytes of a stream are durable
 //! output           CommandId, NodeId, step and stream, offset  a piece of it, or where its blob is
 //! ```
@@ -32,6 +36,7 @@
 use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
+use crate::commands::notify::NoticeRecord;
 use crate::commands::records::{CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TokenRecord};
 use crate::documents::names::DocumentName;
 use crate::documents::records::{
@@ -39,6 +44,7 @@ use crate::documents::records::{
     VersionRecord,
 };
 use crate::mailbox::MailboxRecord;
+use crate::nodes::groups::GroupRecord;
 use crate::nodes::records::{ActivationRecord, InventoryRecord, KeyRecord, NodeRecord, PresenceRecord};
 
 pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
@@ -46,12 +52,16 @@ pub const NODE_KEY: Table<String, KeyRecord> = Table::new("node-key");
 pub const DEPARTURE: Table<NodeId, Mark> = Table::new("departure");
 pub const PRESENCE: Table<NodeId, PresenceRecord> = Table::new("presence");
 pub const ACTIVATION: Table<ActivationId, ActivationRecord> = Table::new("activation");
+pub const GROUP: Table<String, GroupRecord> = Table::new("group");
 pub const INVENTORY: Table<(NodeId, String), InventoryRecord> = Table::new("inventory");
 pub const MAILBOX: Table<(NodeId, u64), MailboxRecord> = Table::new("mailbox");
 pub const COMMAND: Table<CommandId, CommandRecord> = Table::new("command");
 pub const COMMAND_TIME: Table<(Reverse<u64>, CommandId), Mark> = Table::new("command-time");
 pub const COMMAND_OPEN: Table<CommandId, Mark> = Table::new("command-open");
+pub const COMMAND_FACET: Table<(String, Reverse<u64>, CommandId), Mark> = Table::new("command-facet");
 pub const COMMAND_TOKEN: Table<String, TokenRecord> = Table::new("command-token");
+pub const NOTICE: Table<(CommandId, String), NoticeRecord> = Table::new("notice");
+pub const NOTICE_OPEN: Table<CommandId, Mark> = Table::new("notice-open");
 pub const INVOCATION: Table<(CommandId, NodeId), InvocationRecord> = Table::new("invocation");
 pub const DOCUMENT: Table<DocumentName, DocumentRecord> = Table::new("document");
 pub const DOCUMENT_VERSION: Table<(KeptId, u64), VersionRecord> = Table::new("document-version");

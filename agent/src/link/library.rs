@@ -71,7 +71,8 @@ impl Library for ControllerLibrary {
         };
         Box::pin(async move {
             let mut client = library.client().await?;
-            let pieces = client.get_attachment(request).await.map_err(|status| of_status(&status))?.into_inner();
+            let pieces =
+                client.get_attachment(request).await.map_err(|status| of_status(&status))?.into_inner();
             Ok(pieces.map(|piece| piece.map(|piece| piece.data).map_err(|status| of_status(&status))).boxed())
         })
     }

@@ -7,6 +7,7 @@
 pub(crate) mod activation;
 pub(crate) mod command;
 pub(crate) mod document;
+pub(crate) mod group;
 pub(crate) mod invocation;
 pub(crate) mod node;
 pub(crate) mod output;

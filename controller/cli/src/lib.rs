@@ -83,6 +83,9 @@ pub enum OperatorCommand {
     /// Look at nodes, tag them, wait for them, remove them
     #[command(subcommand)]
     Node(verbs::node::NodeVerb),
+    /// Put targets under a name
+    #[command(subcommand)]
+    Group(verbs::group::GroupVerb),
     /// Let hosts join: make, list and delete activations
     #[command(subcommand)]
     Activation(verbs::activation::ActivationVerb),
@@ -105,6 +108,7 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Document(verb) => verbs::document::run(io, &asked, verb).await,
         OperatorCommand::Why(args) => verbs::why::run(io, &asked, args).await,
         OperatorCommand::Node(verb) => verbs::node::run(io, &asked, verb).await,
+        OperatorCommand::Group(verb) => verbs::group::run(io, &asked, verb).await,
         OperatorCommand::Activation(verb) => verbs::activation::run(io, &asked, verb).await,
         OperatorCommand::Status(args) => verbs::status::run(io, &asked, args).await,
         OperatorCommand::Context(verb) => verbs::context::run(io, &asked, verb),

@@ -86,8 +86,12 @@ impl Operator {
         let mut invocations = Vec::new();
         let mut page_token = String::new();
         loop {
-            let request =
-                ListInvocationsRequest { command_id: command_id.into(), page_size: PAGE_SIZE, page_token };
+            let request = ListInvocationsRequest {
+                command_id: command_id.into(),
+                page_size: PAGE_SIZE,
+                page_token,
+                ..ListInvocationsRequest::default()
+            };
             let page = self.commands().list_invocations(request).await?.into_inner();
             invocations.extend(page.invocations);
             if page.next_page_token.is_empty() {

@@ -4,6 +4,7 @@ pub(crate) mod activation;
 pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod document;
+pub(crate) mod group;
 pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod status;

@@ -5,13 +5,14 @@
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{CommandId, NodeId};
 
+use super::notify::{NoticeState, Notify};
 use super::operations::{self, counts, seen_state};
 use super::records::{CommandRecord, InvocationRecord, StepRecord};
 use super::state::status_details;
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::rfc3339;
-use crate::tables::PRESENCE;
+use crate::records::{Pages, rfc3339};
+use crate::tables::{NOTICE, PRESENCE};
 
 /// One fact and its value, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,51 @@ pub async fn command(house: &House, id: &CommandId) -> Result<Explanation, Refus
         Some(outcome) => facts.push(fact("finished", rfc3339(outcome.finished))),
         None => facts.push(fact("ends at the latest", rfc3339(record.answer_by()))),
     }
+    if let Some(notify) = &record.notify {
+        facts.extend(notices(house, id, notify).await?);
+    }
     Ok(Explanation { code, text, values: Vec::new(), facts })
+}
+
+/// What became of the notifications. Of those that are not delivered the first few are told with what they met.
+async fn notices(house: &House, id: &CommandId, notify: &Notify) -> Result<Vec<Fact>, Refusal> {
+    const TOLD_MAX: usize = 5;
+    let (mut delivered, mut waiting, mut given_up) = (0u32, 0u32, 0u32);
+    let mut told = Vec::new();
+    let mut pages = Pages::of(&NOTICE, id.clone());
+    while let Some(rows) = pages.next(&*house.store).await? {
+        for row in rows {
+            let (name, notice) = (row.key.1, row.value);
+            let problem = notice.problem.unwrap_or_else(|| "not tried yet".to_owned());
+            let text = match notice.state {
+                NoticeState::Delivered => {
+                    delivered += 1;
+                    continue;
+                }
+                NoticeState::Waiting => {
+                    waiting += 1;
+                    format!(
+                        "{name}: {problem}; {} attempts, the next {}",
+                        notice.attempts,
+                        rfc3339(notice.next)
+                    )
+                }
+                NoticeState::GivenUp => {
+                    given_up += 1;
+                    format!("{name}: given up after {} attempts: {problem}", notice.attempts)
+                }
+            };
+            if told.len() < TOLD_MAX {
+                told.push(fact("notification", text));
+            }
+        }
+    }
+    let host = notify.url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    let sum = format!(
+        "to {}: {delivered} delivered, {waiting} waiting, {given_up} given up",
+        host.unwrap_or_default()
+    );
+    Ok(std::iter::once(fact("notifications", sum)).chain(told).collect())
 }
 
 fn open_text(record: &CommandRecord, counts: &super::tally::Counts) -> String {

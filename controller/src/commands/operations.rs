@@ -4,26 +4,12 @@ use fleetwright_proto::ids::{CommandId, NodeId};
 
 use super::records::{CommandRecord, InvocationRecord};
 use super::report::InvocationKey;
-use super::send::newest_first;
 use super::state::{Reason, State};
 use super::tally::{Counts, Tally};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{Pages, next_key};
-use crate::tables::{COMMAND, COMMAND_TIME, INVOCATION};
-
-/// Commands looked at for one page, so that a filter that matches nothing answers soon.
-const SCAN_MAX: usize = 10_000;
-/// Rows read at once.
-const PAGE: usize = 512;
-
-/// Where a list goes on.
-pub type TimeKey = (fleetwright_store::Reverse<u64>, CommandId);
-
-/// The place of a command in the list that is sorted newest first.
-pub(super) fn time_key(id: &CommandId, record: &CommandRecord) -> TimeKey {
-    (newest_first(record.requested), id.clone())
-}
+use crate::tables::{COMMAND, INVOCATION};
 
 /// The answer to a command that does not exist.
 #[must_use]
@@ -65,80 +51,38 @@ pub async fn counts(house: &House, id: &CommandId, record: &CommandRecord) -> Re
     Ok(tally.counts())
 }
 
-/// What [`list`] is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Empty: all.
-    pub statuses: Vec<Status>,
-    pub node: Option<NodeId>,
-}
+/// A page of a command's invocations and where the next one starts.
+pub type Invocations = (Vec<(NodeId, InvocationRecord)>, Option<InvocationKey>);
 
-/// A page of commands and where the next one starts.
-pub type Commands = (Vec<(CommandId, CommandRecord)>, Option<TimeKey>);
-
-/// Commands, newest first.
-pub async fn list(
+/// The invocations of a command in these states (none named: in all), by node id.
+pub async fn invocations(
     house: &House,
-    filter: &Filter,
-    after: Option<TimeKey>,
+    id: &CommandId,
+    states: &[State],
+    after: Option<InvocationKey>,
     limit: usize,
-) -> Result<Commands, Refusal> {
-    let (mut found, mut after, mut looked_at) = (Vec::new(), after, 0);
+) -> Result<Invocations, Refusal> {
+    get(house, id).await?;
+    let (mut found, mut after) = (Vec::new(), after);
     loop {
-        let rows = limit.clamp(1, PAGE);
-        let page = COMMAND_TIME.scan(&*house.store, &(), after.as_ref(), rows).await?;
-        after = next_key(&page, rows);
-        for mark in page.rows {
-            looked_at += 1;
-            let id = mark.key.1.clone();
-            if let Some(row) = COMMAND.get(&*house.store, &id).await?
-                && passes(house, filter, &id, &row.value).await?
-            {
-                found.push((id, row.value));
+        let page = INVOCATION.scan(&*house.store, id, after.as_ref(), limit).await?;
+        crate::records::note_unreadable("invocation", &page.unreadable);
+        after = next_key(&page, limit);
+        for row in page.rows {
+            let (state, _) = seen_state(house, &row.key.1, &row.value);
+            if !states.is_empty() && !states.contains(&state) {
+                continue;
             }
-            if found.len() >= limit || looked_at >= SCAN_MAX {
-                return Ok((found, Some(mark.key)));
+            let key = row.key.clone();
+            found.push((row.key.1, row.value));
+            if found.len() >= limit {
+                return Ok((found, Some(key)));
             }
         }
         if after.is_none() {
             return Ok((found, None));
         }
     }
-}
-
-async fn passes(
-    house: &House,
-    filter: &Filter,
-    id: &CommandId,
-    record: &CommandRecord,
-) -> Result<bool, Refusal> {
-    if let Some(node) = &filter.node
-        && INVOCATION.get(&*house.store, &(id.clone(), node.clone())).await?.is_none()
-    {
-        return Ok(false);
-    }
-    if filter.statuses.is_empty() {
-        return Ok(true);
-    }
-    let counts = counts(house, id, record).await?;
-    Ok(filter.statuses.contains(&status(record, &counts)))
-}
-
-/// A page of a command's invocations and where the next one starts.
-pub type Invocations = (Vec<(NodeId, InvocationRecord)>, Option<InvocationKey>);
-
-/// The invocations of a command, by node id.
-pub async fn invocations(
-    house: &House,
-    id: &CommandId,
-    after: Option<InvocationKey>,
-    limit: usize,
-) -> Result<Invocations, Refusal> {
-    get(house, id).await?;
-    let page = INVOCATION.scan(&*house.store, id, after.as_ref(), limit).await?;
-    crate::records::note_unreadable("invocation", &page.unreadable);
-    let next = next_key(&page, limit);
-    Ok((page.rows.into_iter().map(|row| (row.key.1, row.value)).collect(), next))
 }
 
 /// A command's status (reference, section 3.2).
@@ -153,13 +97,20 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::InProgress | Self::Cancelling)
+    }
+}
+
 /// The status of a command with these counts.
 #[must_use]
 pub fn status(record: &CommandRecord, counts: &Counts) -> Status {
     use super::tally::Verdict;
     match record.outcome.as_ref().map(|outcome| &outcome.verdict) {
         Some(Verdict::Success {}) => Status::Success,
-        Some(Verdict::Failed { .. } | Verdict::Incomplete { .. }) => Status::Failed,
+        Some(Verdict::Failed { .. } | Verdict::Incomplete { .. } | Verdict::NoTargets {}) => Status::Failed,
         Some(Verdict::ExecutionTimedOut { .. } | Verdict::DeliveryTimedOut { .. }) => Status::TimedOut,
         Some(Verdict::Cancelled { .. } | Verdict::SendInterrupted {}) => Status::Cancelled,
         None if record.cancel.is_some() => Status::Cancelling,

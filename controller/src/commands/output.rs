@@ -9,9 +9,10 @@ use fleetwright_store::{Batch, BlobError, BlobPath, CommitError};
 
 use super::payload;
 use super::records::{OutputLength, OutputRow};
+use super::ssm_view::Head;
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::{COMMIT_ATTEMPTS, next_key};
+use crate::records::{COMMIT_ATTEMPTS, Pages, next_key};
 use crate::tables::{INVOCATION, OUTPUT, OUTPUT_LENGTH};
 
 /// Pieces up to this many bytes are rows; the store refuses values above 32 KiB.
@@ -123,6 +124,25 @@ pub async fn bytes_of(
             Ok(data.slice(..data.len().min(usize::try_from(*bytes).unwrap_or(usize::MAX))))
         }
     }
+}
+
+/// The first `most` bytes of a stream, and how many it has in all.
+pub async fn head(house: &House, stream: &StreamKey, most: usize) -> Result<Head, Refusal> {
+    let StreamKey { command, node, step, channel } = stream;
+    let prefix = (command.clone(), node.clone(), stream_number(*step, *channel));
+    let total = OUTPUT_LENGTH.get(&*house.store, &prefix).await?.map_or(0, |row| row.value.bytes);
+    let mut head = Head { bytes: Vec::new(), total };
+    let mut pages = Pages::of(&OUTPUT, prefix);
+    while head.bytes.len() < most
+        && let Some(rows) = pages.next(&*house.store).await?
+    {
+        for row in rows {
+            let room = most.saturating_sub(head.bytes.len());
+            let data = if room == 0 { break } else { bytes_of(house, stream, row.key.3, &row.value).await? };
+            head.bytes.extend_from_slice(&data[..data.len().min(room)]);
+        }
+    }
+    Ok(head)
 }
 
 /// The key of a row of output.

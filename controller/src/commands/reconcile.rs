@@ -14,6 +14,7 @@ use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{Batch, Change, CommitError, Row, RowChange, Watch, WatchError};
 use futures::future::join_all;
 
+use super::history;
 use super::records::{CommandRecord, InvocationRecord, Outcome};
 use super::report::{InvocationKey, tell_to_stop};
 use super::send::dispatch;
@@ -186,7 +187,7 @@ pub async fn abandon(house: &House, id: &CommandId) -> Result<(), Refusal> {
     ended.value.outcome = Some(Outcome { verdict: Verdict::SendInterrupted {}, finished: now, counts });
     let mut batch = Batch::new();
     COMMAND.replace(&mut batch, &ended)?;
-    COMMAND_OPEN.delete(&mut batch, id);
+    history::close(&mut batch, id, &ended.value)?;
     house.store.commit(batch).await?;
     Ok(())
 }
@@ -341,7 +342,7 @@ fn finish(
     let counts = house.lives.counts(&command.key).unwrap_or_default();
     ended.value.outcome = Some(Outcome { verdict: verdict.clone(), finished: house.clock.now(), counts });
     COMMAND.replace(batch, &ended)?;
-    COMMAND_OPEN.delete(batch, &command.key);
+    history::close(batch, &command.key, &ended.value)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use fleetwright_store::{Codec, Decoded, Kept, RecordError};
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limit;
+use super::notify::Notify;
 use crate::nodes::targets::Selector;
 use crate::records::json_record;
 
@@ -31,6 +32,9 @@ pub struct CommandRecord {
     pub client_token: Option<String>,
     pub cancel: Option<CancelWish>,
     pub outcome: Option<Outcome>,
+    /// Who is to hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
 }
 json_record!(CommandRecord, 1);
 

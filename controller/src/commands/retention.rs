@@ -6,21 +6,20 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 use fleetwright_store::{Batch, Codec, KeyPrefix, Table, TableKey};
 
-use super::operations::TimeKey;
+use super::history::{self, TimeKey};
 use super::payload;
 use super::records::CommandRecord;
-use super::send::newest_first;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::Pages;
-use crate::tables::{ACTIVATION, COMMAND, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, OUTPUT, OUTPUT_LENGTH};
+use crate::tables::{
+    ACTIVATION, COMMAND, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, NOTICE, NOTICE_OPEN, OUTPUT, OUTPUT_LENGTH,
+};
 
 /// How often [`Retention::run_once`] is due.
 pub const INTERVAL: std::time::Duration = std::time::Duration::from_secs(3600);
 /// Commands deleted in one run; the rest waits for the next.
 const RUN_MAX: usize = 10_000;
-/// Sorts behind every command of its millisecond.
-const LAST_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /// What one run remembers for the next.
 #[derive(Debug, Default)]
@@ -63,9 +62,8 @@ impl Retention {
 }
 
 async fn delete_commands(house: &House, oldest: Timestamp) -> Result<usize, Refusal> {
-    let Ok(last_id) = LAST_ID.parse::<CommandId>() else { return Ok(0) };
-    let start: TimeKey = (newest_first(oldest), last_id);
-    let page = COMMAND_TIME.scan(&*house.store, &(), Some(&start), RUN_MAX).await?;
+    let start = history::before(oldest);
+    let page = COMMAND_TIME.scan(&*house.store, &(), start.as_ref(), RUN_MAX).await?;
     let mut deleted = 0;
     for mark in page.rows {
         let id = mark.key.1.clone();
@@ -91,10 +89,15 @@ async fn delete(
     delete_below(house, &OUTPUT, id.clone()).await?;
     delete_below(house, &OUTPUT_LENGTH, id.clone()).await?;
     delete_below(house, &INVOCATION, id.clone()).await?;
+    delete_below(house, &NOTICE, id.clone()).await?;
     let mut batch = Batch::new();
-    if let Some(token) = record.and_then(|record| record.client_token) {
-        COMMAND_TOKEN.delete(&mut batch, &token);
+    if let Some(record) = &record {
+        history::forget(&mut batch, id, record);
+        if let Some(token) = &record.client_token {
+            COMMAND_TOKEN.delete(&mut batch, token);
+        }
     }
+    NOTICE_OPEN.delete(&mut batch, id);
     COMMAND.delete(&mut batch, id);
     COMMAND_TIME.delete(&mut batch, mark);
     house.store.commit(batch).await?;

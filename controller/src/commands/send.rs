@@ -14,13 +14,16 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::Batch;
 
+use super::history;
 use super::limits::{parse_concurrency, parse_errors};
+use super::notify::Notify;
 use super::payload;
 use super::reconcile::{abandon, presence_of};
 use super::records::{
-    CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, TokenRecord,
+    CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, Outcome, TokenRecord,
 };
 use super::state::{self, Reason};
+use super::tally::{Counts, Verdict};
 use crate::documents::find;
 use crate::documents::kinds::{DocumentType, HashType};
 use crate::documents::names::{Reference, shown};
@@ -32,7 +35,7 @@ use crate::nodes::operations::matching;
 use crate::nodes::records::NodeRecord;
 use crate::nodes::targets::{Selector, TARGETS_MAX};
 use crate::room;
-use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, MAILBOX, NODE};
+use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TOKEN, INVOCATION, MAILBOX, NODE, NOTICE_OPEN};
 
 /// Invocations of one commit.
 const WRITE_NODES: usize = 250;
@@ -75,6 +78,26 @@ pub struct Wish {
     pub comment: String,
     pub client_token: String,
     pub requested_by: String,
+    pub when_empty: WhenEmpty,
+    pub notify: Option<NotifyWish>,
+}
+
+/// Who is to hear of a command, unchecked.
+#[derive(Debug, Clone)]
+pub struct NotifyWish {
+    pub url: String,
+    pub events: Vec<String>,
+    /// Command or Invocation; empty: Command.
+    pub about: String,
+}
+
+/// What becomes of a command whose targets are nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenEmpty {
+    /// It is refused: whoever typed it wants to know.
+    Refuse,
+    /// It is kept as one that ended at once, as SSM does with targets that are tags or groups.
+    Keep,
 }
 
 /// Sends a command. Durable when this returns: the command and one invocation for each target. A repeated wish with
@@ -127,6 +150,12 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
     let delivery_timeout = delivery_timeout(wish.delivery_timeout)?;
     let targets = selectors(wish.targets)?;
     let (used, text, document) = find_document(house, wish.document).await?;
+    let notify = match &wish.notify {
+        Some(NotifyWish { url, events, about }) => {
+            Some(Notify::parse(url, events, about, house.limits.plain_http)?)
+        }
+        None => None,
+    };
     let bound = bind(&used.name, &document, &wish.parameters)?;
     refuse_references(&document, &bound)?;
     let parameters = bound.to_json();
@@ -137,7 +166,8 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
         )));
     }
     let nodes = matching(house, &targets).await?;
-    if nodes.is_empty() {
+    let by_id = targets.iter().any(|target| matches!(target, Selector::Nodes(_)));
+    if nodes.is_empty() && (by_id || wish.when_empty == WhenEmpty::Refuse) {
         return Err(Refusal::not_found(format!(
             "no node matches {}: `node list` shows nodes and their tags",
             describe(&targets)
@@ -161,7 +191,12 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
         requested: house.clock.now(),
         client_token: (!wish.client_token.is_empty()).then_some(wish.client_token),
         cancel: None,
-        outcome: None,
+        outcome: nodes.is_empty().then(|| Outcome {
+            verdict: Verdict::NoTargets {},
+            finished: house.clock.now(),
+            counts: Counts::default(),
+        }),
+        notify,
     };
     Ok(Checked { record, document, nodes })
 }
@@ -304,6 +339,13 @@ async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<Comman
     };
     // Connected nodes first, as in every later wave: a node that is away takes no turn from one that is here.
     nodes.sort_by_cached_key(|(node, _)| !house.lines.is_open(node));
+    if nodes.is_empty() {
+        let mut batch = Batch::new();
+        record.targets_written = true;
+        add_command(&mut batch, id, &record)?;
+        history::close(&mut batch, id, &record)?;
+        house.store.commit(batch).await?;
+    }
     let chunks = nodes.len().div_ceil(WRITE_NODES);
     for (at, chunk) in nodes.chunks(WRITE_NODES).enumerate() {
         let mut batch = Batch::new();
@@ -329,8 +371,13 @@ async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<Comman
 
 fn add_command(batch: &mut Batch, id: &CommandId, record: &CommandRecord) -> Result<(), Refusal> {
     COMMAND.insert(batch, id, record)?;
-    COMMAND_OPEN.put(batch, id, &Mark {})?;
-    COMMAND_TIME.put(batch, &super::operations::time_key(id, record), &Mark {})?;
+    if record.outcome.is_none() {
+        COMMAND_OPEN.put(batch, id, &Mark {})?;
+    }
+    if record.notify.is_some() {
+        NOTICE_OPEN.put(batch, id, &Mark {})?;
+    }
+    history::enter(batch, id, record)?;
     if let Some(token) = &record.client_token {
         COMMAND_TOKEN.insert(batch, token, &TokenRecord { command: id.clone() })?;
     }

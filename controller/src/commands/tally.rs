@@ -2,6 +2,10 @@
 //!
 //! A tally is a cache of the command's invocations, fed with their rows in any order and as often as one likes. It
 //! answers in time that depends on what is to be done, not on how many nodes the command has.
+//!
+//! SSM starts with one node and doubles until max concurrency. Here the first wave is max concurrency at once: who says
+//! fifty means fifty, and who wants the first failure to stop the rest says one. Whatever is at work when the error
+//! limit is passed may still fail; nothing more is sent (reference, section 3.4).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -89,6 +93,8 @@ pub enum Verdict {
     Cancelled {
         by: String,
     },
+    /// No node was there when it was sent.
+    NoTargets {},
     /// The controller stopped while the command was written; nothing was sent.
     SendInterrupted {},
 }
@@ -273,6 +279,7 @@ impl Verdict {
             Self::DeliveryTimedOut { .. } => "Delivery Timed Out",
             Self::Incomplete { .. } => "Incomplete",
             Self::Cancelled { .. } | Self::SendInterrupted {} => "Cancelled",
+            Self::NoTargets {} => "No Instances In Tag",
         }
     }
 
@@ -287,6 +294,7 @@ impl Verdict {
             Self::Incomplete { .. } => "Incomplete",
             Self::Cancelled { .. } => "Cancelled",
             Self::SendInterrupted {} => "SendInterrupted",
+            Self::NoTargets {} => "NoTargets",
         }
     }
 
@@ -304,6 +312,7 @@ impl Verdict {
                 format!("{unsuccessful} did not succeed, which is within max errors")
             }
             Self::Cancelled { by } => format!("{by} cancelled it"),
+            Self::NoTargets {} => "no node matched the targets when it was sent".into(),
             Self::SendInterrupted {} => {
                 "the controller stopped while it was written; nothing was sent".into()
             }

@@ -29,7 +29,10 @@ pub(crate) fn command(targets: u32, concurrency: Limit, errors: Limit) -> Comman
         client_token: None,
         cancel: None,
         outcome: None,
+        notify: None,
     }
 }
 
+mod history;
 mod kept;
+mod notify;

@@ -7,6 +7,7 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use fleetwright_store::{Batch, CommitError, Row};
 
+use super::groups;
 use super::records::{NodeRecord, PresenceRecord, Tags};
 use super::targets::{self, Selector, unknown_node};
 use crate::error::Refusal;
@@ -54,15 +55,21 @@ pub async fn matching(house: &House, selectors: &[Selector]) -> Result<Vec<(Node
     {
         return by_ids(house, ids).await;
     }
-    let mut found = Vec::new();
+    let groups = groups::named(house, selectors).await?;
+    let (mut found, mut named) = (Vec::new(), Vec::new());
     let mut pages = Pages::of(&NODE, ());
     while let Some(rows) = pages.next(&*house.store).await? {
-        let taken = rows.into_iter().filter(|row| targets::matches(selectors, &row.key, &row.value));
-        found.extend(taken.map(|row| (row.key, row.value)));
+        for Row { key: id, value: node, .. } in rows {
+            if targets::is_named(selectors, &id, &node) {
+                named.push((id.clone(), node.clone()));
+            }
+            if targets::matches(selectors, &groups, &id, &node) {
+                found.push((id, node));
+            }
+        }
     }
-    if let [Selector::Nodes(_)] = selectors {
-        targets::check_named(selectors, &found)?;
-    }
+    // Who is named has to exist, even where another key leaves it out.
+    targets::check_named(selectors, &named)?;
     Ok(found)
 }
 
@@ -86,13 +93,14 @@ pub async fn list(
     after: Option<NodeId>,
     limit: usize,
 ) -> Result<Nodes, Refusal> {
+    let groups = groups::named(house, selectors).await?;
     let (mut found, mut after) = (Vec::new(), after);
     loop {
         let page = NODE.scan(&*house.store, &(), after.as_ref(), limit).await?;
         crate::records::note_unreadable("node", &page.unreadable);
         after = next_key(&page, limit);
         for row in page.rows {
-            if !targets::matches(selectors, &row.key, &row.value) {
+            if !targets::matches(selectors, &groups, &row.key, &row.value) {
                 continue;
             }
             let key = row.key.clone();

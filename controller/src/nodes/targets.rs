@@ -33,6 +33,8 @@ pub enum Selector {
     TagKey(Vec<String>),
     /// Linux or Windows, without regard to case.
     Platform(Vec<String>),
+    /// Nodes of one of these groups.
+    Group(Vec<String>),
     /// Every node.
     All,
 }
@@ -55,14 +57,19 @@ impl Selector {
         if values.is_empty() || values.iter().any(String::is_empty) {
             return Err(Refusal::invalid(format!("target `{key}` has no value or an empty one")));
         }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = values.iter().find(|value| !seen.insert(value.as_str())) {
+            return Err(Refusal::invalid(format!("target `{key}` names `{twice}` twice")));
+        }
         match key.split_once(':') {
             Some(("tag", tag)) if !tag.is_empty() => Ok(Self::Tag { key: tag.to_owned(), values }),
             None if key == "InstanceIds" && values == ["*"] => Ok(Self::All),
             None if key == "InstanceIds" => Ok(Self::Nodes(values)),
             None if key == "tag-key" => Ok(Self::TagKey(values)),
             None if key == "platform" => Ok(Self::Platform(values)),
+            Some(("resource-groups", "Name")) => Ok(Self::Group(values)),
             _ => Err(Refusal::invalid(format!(
-                "`{key}` is not a target key: InstanceIds, tag:KEY, tag-key, platform or all"
+                "`{key}` is not a target key: InstanceIds, tag:KEY, tag-key, platform, resource-groups:Name or all"
             ))),
         }
     }
@@ -75,11 +82,12 @@ impl Selector {
             Self::Tag { key, values } => (format!("tag:{key}"), values),
             Self::TagKey(values) => ("tag-key".to_owned(), values),
             Self::Platform(values) => ("platform".to_owned(), values),
+            Self::Group(values) => ("resource-groups:Name".to_owned(), values),
             Self::All => ("all".to_owned(), &[]),
         }
     }
 
-    fn matches(&self, id: &NodeId, node: &NodeRecord) -> bool {
+    fn matches(&self, groups: &Groups, id: &NodeId, node: &NodeRecord) -> bool {
         match self {
             Self::Nodes(wanted) => wanted.iter().any(|wanted| wanted == id.as_str() || wanted == node.name()),
             Self::Tag { key, values } => node.tags.get(key).is_some_and(|value| values.contains(value)),
@@ -87,18 +95,33 @@ impl Selector {
             Self::Platform(wanted) => {
                 wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(&node.facts.platform_type))
             }
+            Self::Group(names) => names.iter().any(|name| {
+                // A group holds no group: nothing is looked up twice.
+                groups.get(name).is_some_and(|targets| matches(targets, &Groups::new(), id, node))
+            }),
             Self::All => true,
         }
     }
 }
 
+/// The targets of the groups that selectors name.
+pub type Groups = BTreeMap<String, Vec<Selector>>;
+
 /// Whether every selector takes this node.
 #[must_use]
-pub fn matches(selectors: &[Selector], id: &NodeId, node: &NodeRecord) -> bool {
-    selectors.iter().all(|selector| selector.matches(id, node))
+pub fn matches(selectors: &[Selector], groups: &Groups, id: &NodeId, node: &NodeRecord) -> bool {
+    selectors.iter().all(|selector| selector.matches(groups, id, node))
 }
 
-/// Checks that each name and id that was asked for by name stands for exactly one node of the matches.
+/// Whether a node is asked for by its id or its name.
+#[must_use]
+pub fn is_named(selectors: &[Selector], id: &NodeId, node: &NodeRecord) -> bool {
+    let mut named = selectors.iter().filter(|selector| matches!(selector, Selector::Nodes(_)));
+    named.any(|selector| selector.matches(&Groups::new(), id, node))
+}
+
+/// Checks that each name and id that was asked for stands for exactly one node. `found` holds every node that is
+/// asked for by name or id, whatever else narrows the targets down.
 pub fn check_named(selectors: &[Selector], found: &[(NodeId, NodeRecord)]) -> Result<(), Refusal> {
     let named = selectors.iter().filter_map(|selector| match selector {
         Selector::Nodes(names) => Some(names),
@@ -175,7 +198,12 @@ mod tests {
             })
             .collect();
         let id = "mi-0123456789abcdef0".parse().unwrap();
-        assert_eq!(matches(&selectors, &id, &web), expected, "{selectors:?}");
+        let groups = Groups::from([
+            ("webs".to_owned(), vec![Selector::Tag { key: "role".into(), values: vec!["web".into()] }]),
+            ("windows".to_owned(), vec![Selector::Platform(vec!["Windows".into()])]),
+            ("loop".to_owned(), vec![Selector::Group(vec!["loop".into()])]),
+        ]);
+        assert_eq!(matches(&selectors, &groups, &id, &web), expected, "{selectors:?}");
     }
 
     #[test]
@@ -191,13 +219,23 @@ mod tests {
         check(&[("tag-key", &["env"])], true);
         check(&[("platform", &["linux"])], true);
         check(&[("platform", &["Windows"])], false);
+        check(&[("resource-groups:Name", &["windows", "webs"])], true);
+        check(&[("resource-groups:Name", &["windows"])], false);
+        check(&[("resource-groups:Name", &["webs"]), ("tag:env", &["test"])], false);
+        check(&[("resource-groups:Name", &["loop"])], false);
     }
 
     #[test]
     fn what_is_no_target_is_refused_with_what_would_be_right() {
-        for (key, values) in
-            [("tag:", vec!["x"]), ("instance", vec!["x"]), ("tag:a", vec![]), ("tag-key", vec![""])]
-        {
+        for (key, values) in [
+            ("tag:", vec!["x"]),
+            ("instance", vec!["x"]),
+            ("tag:a", vec![]),
+            ("tag-key", vec![""]),
+            ("InstanceIds", vec!["web-1", "web-1"]),
+            ("resource-groups:ResourceTypeFilters", vec!["AWS::EC2::Instance"]),
+            ("tag:role", vec!["w"; VALUES_MAX + 1]),
+        ] {
             let error = Selector::parse(key, values.into_iter().map(str::to_owned).collect()).unwrap_err();
             assert_eq!(error.kind, Kind::Invalid, "{key}");
             assert!(error.message.contains(key), "{error}");

@@ -9,7 +9,9 @@ use super::tag::{Tag, TagError};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TargetError {
-    #[error("`{0}` is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME or all")]
+    #[error(
+        "`{0}` is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all"
+    )]
     UnknownKind(String),
     #[error("`{0}` names nothing after the colon: write {0}{1}")]
     Empty(String, &'static str),
@@ -27,6 +29,7 @@ pub(crate) enum Target {
     Tag(Tag),
     TagKey(String),
     Platform(String),
+    Group(String),
     All,
 }
 
@@ -50,6 +53,7 @@ impl FromStr for Target {
             }
             Some(("tag-key", rest)) => rest_of(rest, "KEY").map(Self::TagKey),
             Some(("platform", rest)) => rest_of(rest, "Linux").map(Self::Platform),
+            Some(("group", rest)) => rest_of(rest, "NAME").map(Self::Group),
             Some(_) => Err(TargetError::UnknownKind(text.into())),
         }
     }
@@ -65,6 +69,7 @@ pub(crate) fn into_wire(targets: &[Target]) -> Vec<control::Target> {
             Target::Tag(tag) => (format!("tag:{}", tag.key), Some(&tag.value)),
             Target::TagKey(key) => ("tag-key".to_owned(), Some(key)),
             Target::Platform(name) => ("platform".to_owned(), Some(name)),
+            Target::Group(name) => ("resource-groups:Name".to_owned(), Some(name)),
             Target::All => ("all".to_owned(), None),
         };
         let at = wire.iter().position(|known| known.key == key).unwrap_or_else(|| {
@@ -95,6 +100,7 @@ mod tests {
             ("tag:aws:name=a=b", tag("aws:name", "a=b")),
             ("tag-key:env", Target::TagKey("env".into())),
             ("platform:Linux", Target::Platform("Linux".into())),
+            ("group:webs", Target::Group("webs".into())),
         ];
         for (text, want) in table {
             assert_eq!(text.parse(), Ok(want), "{text}");
@@ -103,11 +109,12 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_would_be_right() {
-        let kinds = "is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME or all";
+        let kinds =
+            "is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all";
         let table = [
             ("", format!("`` {kinds}")),
             ("env=prod", format!("`env=prod` {kinds}")),
-            ("group:web", format!("`group:web` {kinds}")),
+            ("groups:web", format!("`groups:web` {kinds}")),
             ("tag:", "`tag:` names nothing after the colon: write tag:KEY=VALUE".into()),
             ("tag:env", "`tag:env` wants a value: write tag:env=VALUE, or tag-key:env for any value".into()),
             ("tag:=prod", "`tag:=prod` has no key: write tag:KEY=VALUE".into()),

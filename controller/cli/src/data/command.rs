@@ -62,11 +62,7 @@ impl From<control::Command> for Command {
             document_name: wire.document_name,
             document_version: wire.document_version,
             parameters: parameters(wire.parameters),
-            targets: wire
-                .targets
-                .into_iter()
-                .map(|target| Target { key: target.key, values: target.values })
-                .collect(),
+            targets: wire.targets.into_iter().map(Target::from).collect(),
             max_concurrency: wire.max_concurrency,
             max_errors: wire.max_errors,
             delivery_timeout_ms: wire.delivery_timeout_ms,
@@ -80,6 +76,21 @@ impl From<control::Command> for Command {
             counts: wire.counts.unwrap_or_default().into(),
         }
     }
+}
+
+impl From<control::Target> for Target {
+    fn from(wire: control::Target) -> Self {
+        Self { key: wire.key, values: wire.values }
+    }
+}
+
+/// Targets in one line.
+pub(crate) fn targets_text(targets: &[Target]) -> String {
+    let texts = targets.iter().map(|target| match target.values.as_slice() {
+        [] => target.key.clone(),
+        values => format!("{}={}", target.key, values.join(",")),
+    });
+    texts.collect::<Vec<_>>().join(" and ")
 }
 
 /// The wire has JSON in a text; what is not JSON stays a text rather than being lost.

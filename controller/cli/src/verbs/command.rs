@@ -2,13 +2,16 @@
 
 mod output;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::control::{CancelCommandRequest, CommandStatus, ListCommandsRequest};
+use fleetwright_proto::control::{CancelCommandRequest, CommandStatus, ExecutionStage, ListCommandsRequest};
 use fleetwright_proto::ids::CommandId;
 
 use super::Asked;
-use crate::data::command::Command;
+use crate::arguments::duration::duration;
+use crate::data::command::{Command, targets_text};
 use crate::data::invocation::Invocation;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -33,7 +36,7 @@ fn ending(verb: &str, arguments: &[&str]) -> String {
 #[derive(Debug, Clone, Subcommand)]
 pub enum CommandVerb {
     /// List commands, newest first
-    #[command(after_long_help = ending("list", &["", "--status failed --node web-1 --limit 10"]))]
+    #[command(after_long_help = ending("list", &["", "--status failed --node web-1 --limit 10", "--document AWS-RunShellScript --since 7d"]))]
     List(ListArgs),
     /// Show a command, and what became of it on each node
     #[command(after_long_help = ending("show", &["ID", "ID -o json"]))]
@@ -73,9 +76,40 @@ pub struct ListArgs {
     /// Only commands that this node has a part in, by id or name
     #[arg(long)]
     node: Option<String>,
+    /// Only commands that run this document
+    #[arg(long, value_name = "NAME")]
+    document: Option<String>,
+    /// Only commands of this operator
+    #[arg(long, value_name = "OPERATOR")]
+    by: Option<String>,
+    /// Only commands that are this old or younger (90s, 2h, 7d)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    since: Option<Duration>,
+    /// Only commands that are older (90s, 2h, 7d)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    until: Option<Duration>,
+    /// Only commands that have ended, or that have not
+    #[arg(long, value_enum)]
+    stage: Option<StageFilter>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+}
+
+/// Whether a command has ended, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StageFilter {
+    Executing,
+    Complete,
+}
+
+impl From<StageFilter> for ExecutionStage {
+    fn from(filter: StageFilter) -> Self {
+        match filter {
+            StageFilter::Executing => Self::Executing,
+            StageFilter::Complete => Self::Complete,
+        }
+    }
 }
 
 /// The states of a command, as typed.
@@ -123,6 +157,10 @@ async fn list(io: &mut Io, asked: &Asked, operator: &Operator, args: ListArgs) -
     let statuses: Vec<i32> =
         args.statuses.into_iter().map(|filter| CommandStatus::from(filter).into()).collect();
     let limit = args.limit as usize;
+    let now = io.clock.now();
+    let ago = |age: Option<Duration>| {
+        age.map_or(0, |age| now.millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+    };
     let mut commands: Vec<Command> = Vec::new();
     let mut page_token = String::new();
     while commands.len() < limit {
@@ -131,6 +169,11 @@ async fn list(io: &mut Io, asked: &Asked, operator: &Operator, args: ListArgs) -
             node_id: node_id.clone(),
             page_size: PAGE_SIZE.min(args.limit),
             page_token,
+            document_name: args.document.clone().unwrap_or_default(),
+            requested_by: args.by.clone().unwrap_or_default(),
+            invoked_after_ms: ago(args.since),
+            invoked_before_ms: ago(args.until),
+            execution_stage: args.stage.map_or(ExecutionStage::Unspecified, ExecutionStage::from).into(),
         };
         let page = operator.commands().list_commands(request).await?.into_inner();
         commands.extend(page.commands.into_iter().map(Command::from));
@@ -140,7 +183,6 @@ async fn list(io: &mut Io, asked: &Asked, operator: &Operator, args: ListArgs) -
         }
     }
     commands.truncate(limit);
-    let now = io.clock.now();
     let header = ["command", "status", "nodes", "when", "what"];
     render::list(io, asked.format, &commands, &header, |command| {
         vec![
@@ -184,10 +226,6 @@ fn exit_code(invocation: &Invocation) -> String {
 
 fn fields(now: Timestamp, command: &Command) -> Vec<(&str, String)> {
     let counts = &command.counts;
-    let targets = command.targets.iter().map(|target| match target.values.as_slice() {
-        [] => target.key.clone(),
-        values => format!("{}={}", target.key, values.join(",")),
-    });
     let document = format!("{} {}", command.document_name, command.document_version);
     let delivery = std::time::Duration::from_millis(command.delivery_timeout_ms);
     let last_moment = command.expires_at.filter(|_| command.finished_at.is_none());
@@ -197,7 +235,7 @@ fn fields(now: Timestamp, command: &Command) -> Vec<(&str, String)> {
         ("why", command.reason.as_ref().map(|reason| reason.text.clone()).unwrap_or_default()),
         ("document", document.trim().to_owned()),
         ("parameters", parameters(&command.parameters)),
-        ("targets", targets.collect::<Vec<_>>().join(" and ")),
+        ("targets", targets_text(&command.targets)),
         ("nodes", counts_text(counts)),
         ("max concurrency", command.max_concurrency.clone()),
         ("max errors", command.max_errors.clone()),

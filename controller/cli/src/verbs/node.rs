@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::control::{
-    ChangeTagsRequest, DeregisterNodeRequest, ListNodesRequest, PingStatus, WaitNodesRequest,
+    ChangeTagsRequest, DeregisterNodeRequest, ListNodesRequest, PingStatus, Target as WireTarget,
+    WaitNodesRequest,
 };
 
 use super::Asked;
@@ -86,7 +87,7 @@ pub struct TagArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// Only these: NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME or all; may be repeated
+    /// Only these: NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all; may be repeated
     #[arg(short, long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
     /// Only nodes with this connection
@@ -99,7 +100,7 @@ pub struct WaitArgs {
     /// Nodes to wait for, by id or name
     #[arg(value_name = "NODE")]
     nodes: Vec<String>,
-    /// Targets to wait for: tag:KEY=VALUE, tag-key:KEY, platform:NAME or all; may be repeated [default: all]
+    /// Targets to wait for: tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all; may be repeated [default: all]
     #[arg(short, long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
     /// How many have to be connected [default: every one that matches, and at least one]
@@ -156,6 +157,17 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, verb: NodeVerb) -> Result<Ex
 async fn list(io: &mut Io, asked: &Asked, operator: &Operator, args: ListArgs) -> Result<(), Failure> {
     let targets = operator.targets(&args.targets).await?;
     let ping_status = args.status.map_or(PingStatus::Unspecified, PingStatus::from);
+    list_matching(io, asked, operator, targets, ping_status).await
+}
+
+/// The nodes that these targets take now.
+pub(crate) async fn list_matching(
+    io: &mut Io,
+    asked: &Asked,
+    operator: &Operator,
+    targets: Vec<WireTarget>,
+    ping_status: PingStatus,
+) -> Result<(), Failure> {
     let mut nodes = Vec::new();
     let mut page_token = String::new();
     loop {

@@ -8,7 +8,7 @@ mod plan;
 use std::time::Duration;
 
 use clap::Args;
-use fleetwright_proto::control::{Command, SendCommandRequest};
+use fleetwright_proto::control::{Command, PingStatus, SendCommandRequest};
 
 use super::Asked;
 use crate::arguments::ArgumentError;
@@ -51,7 +51,7 @@ Durations are written 90s, 10m, 2h or 1h30m.";
     "fleetwright run --target all -o json -- uptime | jq '.invocations[].stdout'",
 ]))]
 pub struct RunArgs {
-    /// Where to run: NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME or all; may be repeated
+    /// Where to run: NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all; may be repeated
     #[arg(short, long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
     /// Document to run instead of a shell command: a name, or a file written as ./FILE (JSON or YAML)
@@ -60,6 +60,9 @@ pub struct RunArgs {
     /// Version of the document [default: its default version]
     #[arg(long, value_name = "VERSION", requires = "document")]
     document_version: Option<String>,
+    /// SHA-256 that the document has to have, as `document show` prints it
+    #[arg(long, value_name = "HASH", requires = "document", default_value = "", hide_default_value = true)]
+    document_hash: String,
     /// Parameter of the document; the same name again makes a list. K=@FILE takes the text of a file, K=- standard
     /// input, K=@@TEXT a text that begins with @
     #[arg(short, long = "parameter", value_name = "K=V")]
@@ -82,9 +85,21 @@ pub struct RunArgs {
     /// Why it is run, at most 100 characters
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     comment: String,
+    /// Post a signed notification to this address when the command changes its state: https://HOST/PATH
+    #[arg(long, value_name = "URL")]
+    notify: Option<String>,
+    /// Events to notify of: All, InProgress, Success, TimedOut, Cancelled, Failed; may be repeated [default: All]
+    #[arg(long = "notify-event", value_name = "EVENT", requires = "notify")]
+    notify_events: Vec<String>,
+    /// Notify of the states of each node's part, not of the command's
+    #[arg(long, requires = "notify")]
+    notify_invocations: bool,
     /// Print the id of the command, and do not wait for it
     #[arg(long)]
     detach: bool,
+    /// Say on which nodes it would run, and run nothing
+    #[arg(long, conflicts_with = "detach")]
+    dry_run: bool,
     /// Do not ask before running on all nodes
     #[arg(short, long)]
     yes: bool,
@@ -97,6 +112,11 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, args: RunArgs) -> Result<Exi
     let mut request = plan::request(&args, &mut io.stdin)?;
     let mut operator = Operator::connect(&asked.flags, io).await?;
     request.targets = operator.targets(&args.targets).await?;
+    if args.dry_run {
+        super::node::list_matching(io, asked, &operator, request.targets, PingStatus::Unspecified).await?;
+        io.note("nothing was run: these are the nodes that it would be sent to now");
+        return Ok(Exit::Done);
+    }
     if plan::is_everything(&args.targets) && !args.yes {
         confirm_all(io, &operator).await?;
     }

@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::controller::{Asked, Shared};
+use crate::fleet::NOW_MS;
 
 type Answer<T> = Result<Response<T>, Status>;
 type Told<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -25,6 +26,12 @@ fn page<T: Clone>(rows: &[T], token: &str) -> (Vec<T>, String) {
 }
 
 impl Shared {
+    fn find_group(&self, name: &str) -> Result<Group, Status> {
+        let script = self.script.lock().unwrap();
+        let found = script.groups.iter().find(|known| known.name == name).cloned();
+        found.ok_or_else(|| Status::not_found(format!("there is no group `{name}`")))
+    }
+
     fn find(&self, node: &str) -> Result<Node, Status> {
         let script = self.script.lock().unwrap();
         let found = script.nodes.iter().find(|known| known.node_id == node || known.name == node);
@@ -117,6 +124,30 @@ impl Nodes for Shared {
     ) -> Answer<DeregisterNodeResponse> {
         self.note(Asked::Deregister(request.into_inner().node))?;
         Ok(Response::new(DeregisterNodeResponse {}))
+    }
+
+    async fn create_group(&self, request: Request<CreateGroupRequest>) -> Answer<CreateGroupResponse> {
+        self.check()?;
+        let CreateGroupRequest { name, description, targets } = request.into_inner();
+        let group = Group { name, description, targets, created_ms: NOW_MS, created_by: "operator".into() };
+        Ok(Response::new(CreateGroupResponse { group: Some(group) }))
+    }
+
+    async fn list_groups(&self, request: Request<ListGroupsRequest>) -> Answer<ListGroupsResponse> {
+        self.check()?;
+        let script = self.script.lock().unwrap();
+        let (groups, next_page_token) = page(&script.groups, &request.get_ref().page_token);
+        Ok(Response::new(ListGroupsResponse { groups, next_page_token }))
+    }
+
+    async fn get_group(&self, request: Request<GetGroupRequest>) -> Answer<GetGroupResponse> {
+        let group = self.find_group(&request.get_ref().name)?;
+        Ok(Response::new(GetGroupResponse { group: Some(group) }))
+    }
+
+    async fn delete_group(&self, request: Request<DeleteGroupRequest>) -> Answer<DeleteGroupResponse> {
+        self.find_group(&request.get_ref().name)?;
+        Ok(Response::new(DeleteGroupResponse {}))
     }
 }
 

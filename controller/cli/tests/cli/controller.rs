@@ -13,7 +13,7 @@ use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::{
     Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateActivationRequest,
     CreateDocumentRequest, DeleteDocumentRequest, Document, DocumentShare, ExplainResponse,
-    GetStatusResponse, Invocation, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node,
+    GetStatusResponse, Group, Invocation, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node,
     OutputChunk, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest,
     UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
@@ -62,6 +62,7 @@ pub(crate) struct Script {
     /// What every document says.
     pub(crate) reading: ReadDocumentResponse,
     pub(crate) shares: Vec<DocumentShare>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) commands: Vec<Command>,
     pub(crate) invocations: Vec<Invocation>,
     pub(crate) events: Vec<WatchCommandResponse>,

@@ -21,6 +21,16 @@ fn activation(number: u32) -> Activation {
     }
 }
 
+fn group(name: &str, key: &str, value: &str) -> Group {
+    Group {
+        name: name.into(),
+        description: "what serves".into(),
+        targets: vec![Target { key: key.into(), values: vec![value.into()] }],
+        created_ms: NOW_MS - 3_600_000,
+        created_by: "operator".into(),
+    }
+}
+
 fn script() -> Script {
     let fact = |name: &str, value: &str| Fact { name: name.into(), value: value.into() };
     let usage =
@@ -45,6 +55,7 @@ fn script() -> Script {
         },
         activations: vec![activation(0), activation(1), activation(2)],
         nodes: vec![node(WEB, "web-1"), lost],
+        groups: vec![group("canaries", "InstanceIds", WEB), group("webs", "tag:role", "web")],
         commands: vec![command(CommandStatus::CommandFailed, "Failed", 2)],
         invocations: vec![
             invocation(WEB, "web-1", InvocationState::Success, "Success"),
@@ -82,6 +93,11 @@ async fn answers_are_golden() {
         ("node_tag", "node tag web-1 role=web".to_owned()),
         ("node_untag", "node untag web-1 env".to_owned()),
         ("activation_list", "activation list".to_owned()),
+        ("group_create", "group create webs -t tag:role=web".to_owned()),
+        ("group_list", "group list".to_owned()),
+        ("group_show", "group show webs".to_owned()),
+        ("group_delete", "group delete webs".to_owned()),
+        ("run_dry", "run --dry-run -t group:webs -- uptime".to_owned()),
         ("command_list", "command list".to_owned()),
         ("command_show", format!("command show {COMMAND}")),
         ("command_cancel", format!("command cancel {COMMAND}")),

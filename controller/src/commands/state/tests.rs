@@ -191,3 +191,42 @@ fn a_reason_has_a_code_and_values_for_programs() {
     );
     assert_eq!(Reason::AllStepsDone {}.code(), "AllStepsDone");
 }
+
+#[test]
+fn every_final_state_has_the_words_of_the_reference() {
+    let text = String::new;
+    let cancelled = || Reason::CancelledOnNode { by: text() };
+    let table = [
+        // state, reason, words, counts against max errors
+        (State::Pending, Reason::WaitingForTurn {}, "Pending", false),
+        (State::InProgress, Reason::AcceptedByNode {}, "In Progress", false),
+        (State::Delayed, Reason::NodeAway { last_seen: None }, "Delayed", false),
+        (State::Success, Reason::AllStepsDone {}, "Success", false),
+        (
+            State::TimedOut,
+            Reason::NotDelivered { deadline: at(1), last_seen: None },
+            "Delivery Timed Out",
+            false,
+        ),
+        (State::TimedOut, Reason::NoAnswer { deadline: at(1), last_seen: None }, "Delivery Timed Out", false),
+        (State::TimedOut, Reason::NotStartedInTime {}, "Delivery Timed Out", false),
+        (State::TimedOut, Reason::StepTimedOut { step: text(), detail: text() }, "Execution Timed Out", true),
+        (State::Failed, Reason::StepFailed { step: text(), detail: text() }, "Failed", true),
+        (State::Failed, Reason::Interrupted { step: text(), detail: text() }, "Failed", true),
+        (State::Failed, Reason::DocumentRefused { detail: text() }, "Failed", true),
+        (State::Failed, Reason::NodeDeregistered {}, "Undeliverable", false),
+        (State::Failed, Reason::LostOnNode {}, "Undeliverable", false),
+        (State::Failed, Reason::UnsupportedPlatform { platform: text() }, "Invalid Platform", false),
+        (State::Cancelled, cancelled(), "Cancelled", false),
+        (State::Cancelled, Reason::CancelledBeforeDelivery { by: text() }, "Cancelled", false),
+        (State::Cancelled, Reason::ErrorThreshold { errors: 1, limit: 0 }, "Terminated", false),
+        (State::Cancelled, Reason::SendInterrupted {}, "Cancelled", false),
+    ];
+    for (state, reason, words, error) in table {
+        assert_eq!(
+            (status_details(state, &reason), counts_as_error(state, &reason)),
+            (words, error),
+            "{reason:?}"
+        );
+    }
+}

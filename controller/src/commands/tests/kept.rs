@@ -7,20 +7,21 @@ use bytes::Bytes;
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::Batch;
 
+use crate::commands::history;
 use crate::commands::output::{self, Channel, Piece, StreamKey, bytes_of, place};
 use crate::commands::payload;
 use crate::commands::records::{CommandRecord, Outcome};
 use crate::commands::retention::Retention;
-use crate::commands::send::{Wanted, Wish, send};
+use crate::commands::send::{Wanted, WhenEmpty, Wish, send};
 use crate::commands::tally::{Counts, Verdict};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
-use crate::tables::{COMMAND, COMMAND_OPEN, NODE};
+use crate::tables::{COMMAND, NODE};
 use crate::tests::{TestHouse, node, test_house};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn with_node(house: &House) -> NodeId {
+pub(super) async fn with_node(house: &House) -> NodeId {
     let id = NodeId::random();
     let mut batch = Batch::new();
     NODE.insert(&mut batch, &id, &node("web-1", "Linux", &[])).unwrap();
@@ -28,7 +29,7 @@ async fn with_node(house: &House) -> NodeId {
     id
 }
 
-fn wish(script: &str) -> Wish {
+pub(super) fn wish(script: &str) -> Wish {
     Wish {
         document: Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new(), hash: None },
         parameters: BTreeMap::from([("commands".to_owned(), vec![script.to_owned()])]),
@@ -39,16 +40,18 @@ fn wish(script: &str) -> Wish {
         comment: String::new(),
         client_token: String::new(),
         requested_by: "ada".to_owned(),
+        when_empty: WhenEmpty::Refuse,
+        notify: None,
     }
 }
 
-async fn finish(house: &House, id: &CommandId) {
+pub(super) async fn finish(house: &House, id: &CommandId, verdict: Verdict) {
     let mut row = COMMAND.get(&*house.store, id).await.unwrap().unwrap();
-    let (verdict, finished) = (Verdict::Success {}, house.clock.now());
+    let finished = house.clock.now();
     row.value.outcome = Some(Outcome { verdict, finished, counts: Counts::default() });
     let mut batch = Batch::new();
     COMMAND.replace(&mut batch, &row).unwrap();
-    COMMAND_OPEN.delete(&mut batch, id);
+    history::close(&mut batch, id, &row.value).unwrap();
     house.store.commit(batch).await.unwrap();
 }
 
@@ -81,6 +84,19 @@ async fn a_wrong_wish_is_refused_and_leaves_nothing() {
         Kind::NotFound,
         "web-9",
     );
+    let elsewhere = |wish: &mut Wish| {
+        wish.targets =
+            vec![("InstanceIds".into(), vec!["web-9".into()]), ("tag:role".into(), vec!["web".into()])];
+    };
+    check(refused(elsewhere).await, Kind::NotFound, "`web-9`");
+    let twice = |wish: &mut Wish| {
+        wish.targets = vec![("InstanceIds".into(), vec!["web-1".into(), "web-1".into()])];
+    };
+    check(refused(twice).await, Kind::Invalid, "`web-1` twice");
+    let group = |wish: &mut Wish| {
+        wish.targets = vec![("resource-groups:Name".into(), vec!["nobody".into()])];
+    };
+    check(refused(group).await, Kind::NotFound, "no group `nobody`");
     check(refused(|wish| wish.max_concurrency = "101%".into()).await, Kind::Invalid, "101%");
     check(refused(|wish| wish.max_errors = "-1".into()).await, Kind::Invalid, "-1");
     check(refused(|wish| wish.comment = "x".repeat(101)).await, Kind::Invalid, "100 characters");
@@ -187,11 +203,11 @@ async fn old_commands_go_with_everything_of_them_and_open_ones_stay() {
         async |script: &str| -> (CommandId, CommandRecord) { send(&house, wish(script)).await.unwrap() };
     let (finished, _) = sent(&long).await;
     output::keep(&house, &piece(&finished, &node, 0, &[1; 50_000])).await.unwrap();
-    finish(&house, &finished).await;
+    finish(&house, &finished, Verdict::Success {}).await;
     let (open, _) = sent("true").await;
     clock.advance(31 * DAY);
     let (young, _) = sent("true").await;
-    finish(&house, &young).await;
+    finish(&house, &young, Verdict::Success {}).await;
     assert_eq!(Retention::default().run_once(&house).await.unwrap(), 1);
     let kept = async |id: &CommandId| COMMAND.get(&*house.store, id).await.unwrap().is_some();
     assert!(!kept(&finished).await && kept(&open).await && kept(&young).await);

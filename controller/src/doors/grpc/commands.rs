@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::control::commands_server::Commands;
 use fleetwright_proto::control::send_command_request::Document;
 use fleetwright_proto::control::{
-    CancelCommandRequest, CancelCommandResponse, Command, ExplainRequest, ExplainResponse, GetCommandRequest,
-    GetCommandResponse, GetOutputRequest, GetOutputResponse, ListCommandsRequest, ListCommandsResponse,
-    ListInvocationsRequest, ListInvocationsResponse, SendCommandRequest, SendCommandResponse,
-    WatchCommandRequest, WatchCommandResponse,
+    CancelCommandRequest, CancelCommandResponse, Command, ExecutionStage, ExplainRequest, ExplainResponse,
+    GetCommandRequest, GetCommandResponse, GetOutputRequest, GetOutputResponse, ListCommandsRequest,
+    ListCommandsResponse, ListInvocationsRequest, ListInvocationsResponse, SendCommandRequest,
+    SendCommandResponse, WatchCommandRequest, WatchCommandResponse,
 };
 use fleetwright_proto::ids::CommandId;
 use futures::stream::try_unfold;
@@ -20,10 +21,11 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::commands::operations::{self, Filter};
+use crate::commands::history::{self, Filter, Stage};
+use crate::commands::operations;
 use crate::commands::output::{self, OutputKey};
 use crate::commands::records::CommandRecord;
-use crate::commands::send::{self, DocumentHash, Wanted, Wish};
+use crate::commands::send::{self, DocumentHash, NotifyWish, Wanted, WhenEmpty, Wish};
 use crate::commands::watch::{Follower, Output};
 use crate::commands::{cancel, explain};
 use crate::documents::kinds::HashType;
@@ -42,6 +44,33 @@ impl CommandsDoor {
     #[must_use]
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
+    }
+
+    async fn filter(&self, request: ListCommandsRequest) -> Result<Filter, Refusal> {
+        let stage = match request.execution_stage() {
+            ExecutionStage::Unspecified => None,
+            ExecutionStage::Executing => Some(Stage::Executing),
+            ExecutionStage::Complete => Some(Stage::Complete),
+        };
+        let given = |text: String| (!text.is_empty()).then_some(text);
+        let moment = |ms: i64| (ms != 0).then(|| Timestamp::from_millis(ms));
+        let node = match request.node_id.as_str() {
+            "" => None,
+            // An id is not looked up: its node may be gone and its history still there.
+            wanted => match wanted.parse() {
+                Ok(id) => Some(id),
+                Err(_) => Some(resolve(&self.house, wanted).await?.0),
+            },
+        };
+        Ok(Filter {
+            statuses: request.statuses.into_iter().map(views::wanted_status).collect::<Result<_, _>>()?,
+            stage,
+            node,
+            document: given(request.document_name),
+            requested_by: given(request.requested_by),
+            from: moment(request.invoked_after_ms),
+            until: moment(request.invoked_before_ms),
+        })
     }
 
     async fn view(&self, id: &CommandId, record: &CommandRecord) -> Result<Command, Refusal> {
@@ -68,16 +97,11 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<ListCommandsRequest>,
     ) -> Result<Response<ListCommandsResponse>, Status> {
-        let ListCommandsRequest { statuses, node_id, page_size, page_token } = request.into_inner();
-        let filter = Filter {
-            statuses: statuses.into_iter().map(views::wanted_status).collect::<Result<_, _>>()?,
-            node: match node_id.as_str() {
-                "" => None,
-                wanted => Some(resolve(&self.house, wanted).await?.0),
-            },
-        };
-        let after = page::after(&page_token)?.map(views::time_key);
-        let (found, next) = operations::list(&self.house, &filter, after, page::size(page_size)).await?;
+        let request = request.into_inner();
+        let after = page::after(&request.page_token)?.map(views::time_key);
+        let size = page::size(request.page_size);
+        let filter = self.filter(request).await?;
+        let (found, next) = history::list(&self.house, &filter, after, size).await?;
         let mut commands = Vec::with_capacity(found.len());
         for (id, record) in &found {
             commands.push(self.view(id, record).await?);
@@ -100,11 +124,13 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<ListInvocationsRequest>,
     ) -> Result<Response<ListInvocationsResponse>, Status> {
-        let ListInvocationsRequest { command_id: id, page_size, page_token } = request.into_inner();
+        let ListInvocationsRequest { command_id: id, page_size, page_token, states } = request.into_inner();
         let id = command_id(&id)?;
+        let states: Vec<_> = states.into_iter().map(views::wanted_state).collect::<Result<_, _>>()?;
         let record = operations::get(&self.house, &id).await?;
         let after = page::after(&page_token)?;
-        let (found, next) = operations::invocations(&self.house, &id, after, page::size(page_size)).await?;
+        let (found, next) =
+            operations::invocations(&self.house, &id, &states, after, page::size(page_size)).await?;
         let mut invocations = Vec::with_capacity(found.len());
         for (node, invocation) in &found {
             invocations.push(views::invocation(&self.house, &id, &record, node, invocation).await?);
@@ -206,6 +232,7 @@ fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refus
         delivery_timeout_ms,
         comment,
         client_token,
+        notification,
         document,
         document_hash,
         document_hash_type,
@@ -228,5 +255,11 @@ fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refus
         comment,
         client_token,
         requested_by,
+        when_empty: WhenEmpty::Refuse,
+        notify: notification.map(|wish| NotifyWish {
+            url: wish.url,
+            events: wish.events,
+            about: wish.r#type,
+        }),
     })
 }

@@ -6,16 +6,19 @@ use std::time::Duration;
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::control::nodes_server::Nodes;
 use fleetwright_proto::control::{
-    ChangeTagsRequest, ChangeTagsResponse, DeregisterNodeRequest, DeregisterNodeResponse, GetNodeRequest,
-    GetNodeResponse, ListNodesRequest, ListNodesResponse, Node, PingStatus, Target, WaitNodesRequest,
-    WaitNodesResponse,
+    ChangeTagsRequest, ChangeTagsResponse, CreateGroupRequest, CreateGroupResponse, DeleteGroupRequest,
+    DeleteGroupResponse, DeregisterNodeRequest, DeregisterNodeResponse, GetGroupRequest, GetGroupResponse,
+    GetNodeRequest, GetNodeResponse, Group, ListGroupsRequest, ListGroupsResponse, ListNodesRequest,
+    ListNodesResponse, Node, PingStatus, Target, WaitNodesRequest, WaitNodesResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::page;
+use crate::doors::access::operator;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::departures;
+use crate::nodes::groups::{self, GroupRecord, NewGroup};
 use crate::nodes::operations::{self, NodeView, Ping};
 use crate::nodes::records::{Facts, NodeRecord};
 use crate::nodes::targets::Selector;
@@ -86,6 +89,56 @@ impl Nodes for NodesDoor {
         departures::deregister(&self.house, &request.into_inner().node).await?;
         Ok(Response::new(DeregisterNodeResponse {}))
     }
+
+    async fn create_group(
+        &self,
+        request: Request<CreateGroupRequest>,
+    ) -> Result<Response<CreateGroupResponse>, Status> {
+        let created_by = operator(request.extensions())?;
+        let CreateGroupRequest { name, description, targets } = request.into_inner();
+        let targets = targets.into_iter().map(|target| (target.key, target.values)).collect();
+        let wish = NewGroup { name: name.clone(), description, targets, created_by };
+        let record = groups::create(&self.house, wish).await?;
+        Ok(Response::new(CreateGroupResponse { group: Some(group(name, record)) }))
+    }
+
+    async fn list_groups(
+        &self,
+        request: Request<ListGroupsRequest>,
+    ) -> Result<Response<ListGroupsResponse>, Status> {
+        let ListGroupsRequest { page_size, page_token } = request.into_inner();
+        let limit = page::size(page_size);
+        let found = groups::list(&self.house, page::after(&page_token)?, limit).await?;
+        let next = found.last().filter(|_| found.len() >= limit).map(|(name, _)| name.clone());
+        let groups = found.into_iter().map(|(name, record)| group(name, record)).collect();
+        Ok(Response::new(ListGroupsResponse { groups, next_page_token: page::token(next) }))
+    }
+
+    async fn get_group(
+        &self,
+        request: Request<GetGroupRequest>,
+    ) -> Result<Response<GetGroupResponse>, Status> {
+        let name = request.into_inner().name;
+        let record = groups::get(&self.house, &name).await?;
+        Ok(Response::new(GetGroupResponse { group: Some(group(name, record)) }))
+    }
+
+    async fn delete_group(
+        &self,
+        request: Request<DeleteGroupRequest>,
+    ) -> Result<Response<DeleteGroupResponse>, Status> {
+        groups::delete(&self.house, &request.into_inner().name).await?;
+        Ok(Response::new(DeleteGroupResponse {}))
+    }
+}
+
+fn group(name: String, record: GroupRecord) -> Group {
+    let GroupRecord { description, targets, created, created_by } = record;
+    let targets = targets.iter().map(|selector| {
+        let (key, values) = selector.parts();
+        Target { key, values: values.to_vec() }
+    });
+    Group { name, description, targets: targets.collect(), created_ms: created.millis(), created_by }
 }
 
 /// Targets as they are written on the wire, checked.

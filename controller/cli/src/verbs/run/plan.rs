@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use fleetwright_proto::control::send_command_request::Document as WireDocument;
-use fleetwright_proto::control::{ParameterValues, SendCommandRequest};
+use fleetwright_proto::control::{Notification, ParameterValues, SendCommandRequest};
 use fleetwright_proto::ids::CommandId;
 
 use super::RunArgs;
@@ -49,9 +49,14 @@ pub(super) fn request(args: &RunArgs, stdin: &mut dyn Read) -> Result<SendComman
         max_errors: args.max_errors.as_ref().map(ToString::to_string).unwrap_or_default(),
         delivery_timeout_ms: args.delivery_timeout.or(args.timeout).map_or(0, millis),
         comment: args.comment.clone(),
+        document_hash: args.document_hash.clone(),
+        notification: args.notify.as_ref().map(|url| Notification {
+            url: url.clone(),
+            events: args.notify_events.clone(),
+            r#type: if args.notify_invocations { "Invocation".into() } else { "Command".into() },
+        }),
         // Random, and of the right length: an id serves as well as any token.
         client_token: CommandId::random().into(),
-        document_hash: String::new(),
         document_hash_type: String::new(),
     })
 }

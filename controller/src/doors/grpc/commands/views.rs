@@ -13,7 +13,8 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use tonic::Status as RpcStatus;
 
 use crate::commands::explain::Explanation;
-use crate::commands::operations::{self, Status, TimeKey, seen_state};
+use crate::commands::history::TimeKey;
+use crate::commands::operations::{self, Status, seen_state};
 use crate::commands::output::{Channel, OutputKey, bytes_of, place};
 use crate::commands::payload;
 use crate::commands::records::{CommandRecord, InvocationRecord, OutputRow, StepRecord};
@@ -115,6 +116,22 @@ pub(super) fn wanted_status(number: i32) -> Result<Status, Refusal> {
         Ok(CommandStatus::CommandCancelled) => Status::Cancelled,
         Ok(CommandStatus::Unspecified) | Err(_) => {
             return Err(Refusal::invalid(format!("{number} is not a command status")));
+        }
+    })
+}
+
+pub(super) fn wanted_state(number: i32) -> Result<State, Refusal> {
+    Ok(match InvocationState::try_from(number) {
+        Ok(InvocationState::Pending) => State::Pending,
+        Ok(InvocationState::Delayed) => State::Delayed,
+        Ok(InvocationState::InProgress) => State::InProgress,
+        Ok(InvocationState::Cancelling) => State::Cancelling,
+        Ok(InvocationState::Success) => State::Success,
+        Ok(InvocationState::Failed) => State::Failed,
+        Ok(InvocationState::TimedOut) => State::TimedOut,
+        Ok(InvocationState::Cancelled) => State::Cancelled,
+        Ok(InvocationState::Unspecified) | Err(_) => {
+            return Err(Refusal::invalid(format!("{number} is not a state of an invocation")));
         }
     })
 }
