@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleetwright_controller::commands::send::{Wanted, Wish};
+use fleetwright_controller::commands::send::{Wanted, WhenEmpty, Wish};
 use serde_json::json;
 
 /// A wish for a command, on all nodes unless told otherwise.
@@ -59,6 +59,8 @@ impl Run {
                 comment: String::new(),
                 client_token: String::new(),
                 requested_by: "tester".to_owned(),
+                when_empty: WhenEmpty::Refuse,
+                notify: None,
             },
         }
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use fleetwright_controller::commands::explain;
-use fleetwright_controller::commands::operations::{self, Filter, TimeKey};
+use fleetwright_controller::commands::history::{self, Filter, TimeKey};
+use fleetwright_controller::commands::operations;
 use fleetwright_controller::commands::records::{CommandRecord, InvocationRecord};
 use fleetwright_controller::commands::state::{Reason, State, status_details};
 use fleetwright_controller::commands::tally::Tally;
@@ -155,7 +156,7 @@ impl Fleet {
     pub async fn commands(&self) -> Vec<(CommandId, CommandRecord)> {
         let (mut found, mut after): (Vec<_>, Option<TimeKey>) = (Vec::new(), None);
         loop {
-            let page = operations::list(self.house(), &Filter::default(), after, PAGE).await;
+            let page = history::list(self.house(), &Filter::default(), after, PAGE).await;
             let (mut commands, next) = page.expect("commands can be listed");
             found.append(&mut commands);
             match next {
@@ -172,7 +173,7 @@ impl Fleet {
     pub async fn invocations(&self, command: &CommandId) -> Vec<(NodeId, InvocationRecord)> {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = operations::invocations(self.house(), command, after, PAGE).await;
+            let page = operations::invocations(self.house(), command, &[], after, PAGE).await;
             let (mut invocations, next) = page.expect("invocations can be listed");
             found.append(&mut invocations);
             match next {

@@ -231,6 +231,7 @@ mod tests {
             stderr_bytes: 0,
             stdout_dropped_bytes: 0,
             stderr_dropped_bytes: 0,
+            inner: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleetwright_agent::tls::Trust;
-use fleetwright_controller::commands::send::{self, Wanted, Wish};
+use fleetwright_controller::commands::send::{self, Wanted, WhenEmpty, Wish};
 use fleetwright_controller::commands::state::State;
 use fleetwright_controller::commands::watch::{Event, Follower, Output};
 use fleetwright_controller::nodes::activations::{self, CreatedActivation, Expiry, NewActivation};
@@ -84,6 +84,8 @@ impl House {
             comment: String::new(),
             client_token: String::new(),
             requested_by: "test".to_owned(),
+            when_empty: WhenEmpty::Refuse,
+            notify: None,
         };
         let (command, _) = send::send(house, wish).await.unwrap();
         let mut follower = Follower::new(house.clone(), command, Output::Unwanted).await.unwrap();
