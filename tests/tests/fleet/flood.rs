@@ -1,14 +1,14 @@
-//! One node has a hundred megabytes to say, and one follower does not listen: nobody else notices.
+//! One node has far more to say than any queue holds, and one follower does not listen: nobody else notices.
 
 use fleetwright_controller::bounds;
 use fleetwright_controller::commands::watch::{Event, Follower, Output};
 use fleetwright_tests::{Fleet, Run};
 
-const FLOOD_BYTES: u64 = 100_000_000;
+/// Twice what the store keeps for followers, in pieces that are each synced to the disk: more of it takes longer and
+/// shows no more.
+const FLOOD_BYTES: u64 = 16_000_000;
 /// Commands on the other nodes that come and go while the flood lasts, at least.
-const ROUNDS_LEAST: usize = 10;
-/// So many only while the flood stands still.
-const ROUNDS_MOST: usize = 20_000;
+const ROUNDS_LEAST: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_one_node_and_a_follower_that_sleeps_hold_nobody_up() {
@@ -26,14 +26,16 @@ async fn a_flood_of_one_node_and_a_follower_that_sleeps_hold_nobody_up() {
         let before = fleet.house().meters.output_bytes.get();
         let command = fleet.run(Run::script("exit 0").on(&others)).await;
         assert_eq!(fleet.wait_final(&command).await, "Success: 3 Success (AllStepsDone)");
-        // A node has one message at work: what it may put in while others are served is bounded, whatever it holds.
-        let meanwhile = fleet.house().meters.output_bytes.get() - before;
-        assert!(meanwhile < FLOOD_BYTES / 2, "{meanwhile} bytes went before a command of no work");
         for bound in bounds::all(fleet.house()) {
             assert!(bound.used.unwrap_or(0) <= bound.limit.unwrap_or(u64::MAX), "{bound:?}");
         }
         rounds += 1;
-        assert!(rounds <= ROUNDS_MOST, "the flood does not end: {}", fleet.describe().await);
+        // Nor do the others hold the flood up: both go on in turn.
+        let goes_on = async || {
+            let more = fleet.house().meters.output_bytes.get() > before;
+            (more || fleet.command(&flood).await.outcome.is_some()).then_some(())
+        };
+        fleet.until("the flood goes on", goes_on).await;
     }
     assert!(rounds >= ROUNDS_LEAST, "only {rounds} rounds while the flood lasted");
 
