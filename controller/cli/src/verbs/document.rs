@@ -14,6 +14,7 @@ pub(crate) mod registry;
 pub(crate) mod write;
 
 #[derive(Debug, Clone, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and it is parsed once")]
 pub enum DocumentVerb {
     /// Check documents without a controller, and say everything that is wrong with them
     #[command(
@@ -32,7 +33,7 @@ pub enum DocumentVerb {
 
 pub(crate) async fn run(io: &mut Io, asked: &Asked, verb: DocumentVerb) -> Result<Exit, Failure> {
     match verb {
-        DocumentVerb::Check(args) => check::run(io, asked, args),
+        DocumentVerb::Check(args) => check::run(io, asked, &args),
         DocumentVerb::Registry(verb) => registry::run(io, asked, verb).await,
     }
 }

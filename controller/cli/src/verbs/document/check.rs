@@ -32,7 +32,7 @@ struct Checked {
     shown: CheckedDocument,
 }
 
-pub(crate) fn run(io: &mut Io, asked: &Asked, args: CheckArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(io: &mut Io, asked: &Asked, args: &CheckArgs) -> Result<Exit, Failure> {
     let files = files::read(&args.paths, &mut io.stdin)?;
     let checked: Vec<Checked> = files.into_iter().map(|file| check(file, args.deny_warnings)).collect();
     match asked.format {
