@@ -67,7 +67,7 @@ fn dev(arguments: &[String]) -> Result<()> {
 fn test() -> Result<()> {
     lint()?;
     // The tests of real processes run the programs as they are delivered.
-    cargo(&["build", "--package", "fleetwright-controller", "--package", "fleetwright-agent"])?;
+    cargo(&["build", "--workspace", "--bins"])?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
     windows::check_where_possible()
 }
