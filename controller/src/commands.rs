@@ -1,7 +1,7 @@
 //! Run Command: a document on many nodes, once each, with an answer for every node.
 //!
 //! ```text
-//!  send ──► Pending ──dispatch──► Pending, in the mailbox ──accepted──► InProgress ──report──► Success
+//!  send ──► Pending ──dispatch──► Pending, on its way ─────accepted──► InProgress ──report──► Success
 //!              │                  (Delayed while the node is away)          │                  Failed
 //!              │                        │                                   │                  TimedOut
 //!              │ cancel, threshold      │ cancel: maybe delivered           │ cancel           Cancelled
@@ -12,6 +12,7 @@
 //! ```
 //!
 //! - [`state`] decides, purely, what one invocation becomes; [`tally`] what a whole command does next.
+//! - [`roster`] finds invocations, with a row and without; [`lives`] is what this process knows of open commands.
 //! - [`send`], [`report`], [`output`] and [`cancel`] are the operations; each is one commit with conditions.
 //! - [`reconcile`] dispatches, expires and finishes; it reads the store's changes and may be killed at any line.
 //! - [`explain`] says why, from the same evaluator.
@@ -20,6 +21,7 @@ pub mod cancel;
 pub mod explain;
 pub mod history;
 pub mod limits;
+pub mod lives;
 pub mod notify;
 pub mod operations;
 pub mod output;
@@ -28,6 +30,7 @@ pub mod reconcile;
 pub mod records;
 pub mod report;
 pub mod retention;
+pub mod roster;
 pub mod send;
 pub mod ssm_view;
 pub mod state;

@@ -10,8 +10,8 @@ use fleetwright_store::{Blobs, SharedStore};
 
 use crate::authority::Authority;
 use crate::bounds::{BLOB_WRITES, Pool};
+use crate::commands::lives::Lives;
 use crate::commands::payload::Payloads;
-use crate::commands::reconcile::Lives;
 use crate::doors::listener::guests::Guests;
 use crate::health::Pulse;
 use crate::mailbox::Sequence;

@@ -1,8 +1,9 @@
-//! What was sent to nodes and is not accepted yet.
+//! What nodes are to be told, one by one, and have not confirmed yet: wishes to stop, for the most part. What a
+//! command runs on many nodes is not written here for each of them; see [`crate::commands::roster`].
 //!
 //! An entry is written in the commit that decides to send it and deleted in the commit that notes its acceptance.
-//! Whoever holds a node's stream delivers the node's entries in the order of their sequence, again after every
-//! reconnect. This room knows rows and order; it does not know what becomes of a delivery.
+//! Whoever holds a node's stream delivers both in the order of their sequence, again after every reconnect. This room
+//! knows rows and order; it does not know what becomes of a delivery.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,11 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::json_record;
+use crate::records::{Pages, json_record};
 use crate::tables::MAILBOX;
-
-/// Entries read at once for a delivery.
-pub const READ_LIMIT: usize = 32;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,16 +52,14 @@ impl Sequence {
     }
 }
 
-/// The entries of a node after `after`, oldest first.
-pub async fn read(
-    house: &House,
-    node: &NodeId,
-    after: Option<u64>,
-) -> Result<Vec<(u64, MailboxRecord)>, Refusal> {
-    let after = after.map(|seq| (node.clone(), seq));
-    let page = MAILBOX.scan(&*house.store, node, after.as_ref(), READ_LIMIT).await?;
-    crate::records::note_unreadable("mailbox", &page.unreadable);
-    Ok(page.rows.into_iter().map(|row| (row.key.1, row.value)).collect())
+/// The entries of a node, oldest first.
+pub async fn read(house: &House, node: &NodeId) -> Result<Vec<(u64, Mail)>, Refusal> {
+    let mut found = Vec::new();
+    let mut pages = Pages::of(&MAILBOX, node.clone());
+    while let Some(rows) = pages.next(&*house.store).await? {
+        found.extend(rows.into_iter().map(|row| (row.key.1, row.value.work)));
+    }
+    Ok(found)
 }
 
 /// Tells the lines of this process whenever their mailbox got something. Runs until the store closes.

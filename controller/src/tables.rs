@@ -8,13 +8,15 @@
 //! activation       ActivationId                            who may join, how often, until when
 //! group            name                                    targets under a name
 //! inventory        NodeId, type name                       what is on it
-//! mailbox          NodeId, seq                             what was sent to it and is not accepted yet
+//! mailbox          NodeId, seq                             what it is to be told and has not confirmed yet
 //! command          CommandId                               what was asked
 //! command-time     newest first, CommandId                 the list of commands
 //! command-open     CommandId                               commands without a final state
 //! command-facet    facet, newest first, CommandId          the list of commands of a document, operator or end
+//! command-targets  CommandId, part                         the nodes that it is for
+//! command-wave     CommandId, number                       the nodes that it was sent to at one moment
 //! command-token    client token                            which command a repeated request made
-//! invocation       CommandId, NodeId                       a command on a node
+//! invocation       CommandId, NodeId                       a command on a node, from the first news of it
 //! document         DocumentName                            what the versions of a document share
 //! document-version       KeptId, version                   one version, with its text while that is small
 //! document-version-name  KeptId, version name              which version has it
@@ -37,7 +39,9 @@ use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
 use crate::commands::notify::NoticeRecord;
-use crate::commands::records::{CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TokenRecord};
+use crate::commands::records::{
+    CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TargetsRecord, TokenRecord, WaveRecord,
+};
 use crate::documents::names::DocumentName;
 use crate::documents::records::{
     DocumentRecord, KeptId, LeavingRecord, RequiredRecord, ShareRecord, UploadRecord, VersionNumber,
@@ -59,6 +63,8 @@ pub const COMMAND: Table<CommandId, CommandRecord> = Table::new("command");
 pub const COMMAND_TIME: Table<(Reverse<u64>, CommandId), Mark> = Table::new("command-time");
 pub const COMMAND_OPEN: Table<CommandId, Mark> = Table::new("command-open");
 pub const COMMAND_FACET: Table<(String, Reverse<u64>, CommandId), Mark> = Table::new("command-facet");
+pub const COMMAND_TARGETS: Table<(CommandId, u64), TargetsRecord> = Table::new("command-targets");
+pub const COMMAND_WAVE: Table<(CommandId, u64), WaveRecord> = Table::new("command-wave");
 pub const COMMAND_TOKEN: Table<String, TokenRecord> = Table::new("command-token");
 pub const NOTICE: Table<(CommandId, String), NoticeRecord> = Table::new("notice");
 pub const NOTICE_OPEN: Table<CommandId, Mark> = Table::new("notice-open");

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not an id. The text itself is in the message, so callers print it as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,22 +15,29 @@ pub struct IdError {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $wanted:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $wanted:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        // The text itself, in place: ids are keys of every map and row, and a copy costs no allocation.
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $bytes]);
 
         impl $name {
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                // Only ASCII passes the check.
+                std::str::from_utf8(&self.0).unwrap_or_default()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.pad(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
@@ -38,25 +46,40 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(IdError { text: text.chars().take(80).collect(), wanted: $wanted })
+                match text.as_bytes().try_into() {
+                    Ok(bytes) if check(text) => Ok(Self(bytes)),
+                    _ => Err(IdError { text: text.chars().take(80).collect(), wanted: $wanted }),
                 }
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-
-            fn try_from(text: String) -> Result<Self, IdError> {
-                text.parse()
             }
         }
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0.into()
+                id.as_str().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($wanted)
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
             }
         }
     };
@@ -65,6 +88,7 @@ macro_rules! id {
 id!(
     /// A managed node: `mi-` and 17 hex digits, the form that SSM clients accept (reference, section 6.3).
     NodeId,
+    20,
     "a node id: mi- and 17 hex digits",
     |text| text.strip_prefix("mi-").is_some_and(|hex| hex.len() == 17 && is_lower_hex(hex))
 );
@@ -72,6 +96,7 @@ id!(
 id!(
     /// A command: a UUID in its 36-character form, as SSM has it.
     CommandId,
+    36,
     "a command id: a UUID of 36 characters",
     is_uuid
 );
@@ -79,6 +104,7 @@ id!(
 id!(
     /// An activation: a UUID in its 36-character form (reference, section 6.3).
     ActivationId,
+    36,
     "an activation id: a UUID of 36 characters",
     is_uuid
 );
@@ -87,23 +113,33 @@ impl NodeId {
     /// A fresh id from 68 random bits, taken where a version 4 UUID has no fixed digit.
     #[must_use]
     pub fn random() -> Self {
-        let hex = uuid::Uuid::new_v4().simple().to_string();
-        Self(format!("mi-{}{}", &hex[..12], &hex[20..25]).into())
+        let mut hex = [0; 32];
+        uuid::Uuid::new_v4().simple().encode_lower(&mut hex);
+        let mut id = *b"mi-00000000000000000";
+        id[3..15].copy_from_slice(&hex[..12]);
+        id[15..].copy_from_slice(&hex[20..25]);
+        Self(id)
     }
 }
 
 impl CommandId {
     #[must_use]
     pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4().to_string().into())
+        Self(random_uuid())
     }
 }
 
 impl ActivationId {
     #[must_use]
     pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4().to_string().into())
+        Self(random_uuid())
     }
+}
+
+fn random_uuid() -> [u8; 36] {
+    let mut text = [0; 36];
+    uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    text
 }
 
 fn is_lower_hex(text: &str) -> bool {

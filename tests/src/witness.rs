@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fleetwright_controller::commands::records::InvocationRecord;
 use fleetwright_controller::commands::state::{Reason, State};
 use fleetwright_controller::commands::tally::Verdict;
-use fleetwright_controller::tables::{COMMAND, INVOCATION};
+use fleetwright_controller::tables::{COMMAND, COMMAND_WAVE, INVOCATION};
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{Revision, RowChange, Write};
 
@@ -68,6 +68,9 @@ impl Witness {
     pub(crate) fn saw(&self, revision: Revision, writes: &[Write]) {
         let mut seen = self.lock();
         for write in writes {
+            if let Some(RowChange::Put(row)) = COMMAND_WAVE.decode_write(revision, write) {
+                row.value.standings().for_each(|(node, _)| seen.sent(&row.key.0, node));
+            }
             match INVOCATION.decode_write(revision, write) {
                 Some(RowChange::Put(row)) => seen.invocation(&row.key, &row.value),
                 Some(RowChange::Unreadable(row)) => seen.wrongs.push(format!("unreadable: {row:?}")),
@@ -87,6 +90,17 @@ impl Witness {
 }
 
 impl Seen {
+    /// An invocation without a row is at work from its wave on.
+    fn sent(&mut self, command: &CommandId, node: &NodeId) {
+        let sent = Brief { state: State::Pending, reason: Reason::InMailbox {}, dispatched: true };
+        self.invocations.entry((command.clone(), node.clone())).or_insert_with(|| {
+            let at_work = self.at_work.entry(command.clone()).or_default();
+            at_work.now += 1;
+            at_work.peak = at_work.peak.max(at_work.now);
+            sent
+        });
+    }
+
     fn invocation(&mut self, key: &(CommandId, NodeId), record: &InvocationRecord) {
         let now = Brief {
             state: record.state,

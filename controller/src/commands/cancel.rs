@@ -5,15 +5,22 @@ use std::collections::BTreeSet;
 
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{Batch, CommitError};
+use futures::{StreamExt, TryStreamExt};
 
 use super::records::{CancelWish, CommandRecord};
 use super::report::{InvocationKey, tell_to_stop};
+use super::roster::{self, Roster};
 use super::state::{self, Cancelled};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::operations::resolve;
-use crate::records::{COMMIT_ATTEMPTS, Pages, With};
-use crate::tables::{COMMAND, INVOCATION, MAILBOX, NODE, PRESENCE};
+use crate::records::COMMIT_ATTEMPTS;
+use crate::tables::{COMMAND, NODE, PRESENCE};
+
+/// Invocations that are cancelled at the same time: they share commits.
+const AT_ONCE: usize = 64;
+/// Invocations read at once.
+const PAGE: usize = 512;
 
 /// Cancels a command, on all its nodes or on those named. Durable when this returns: the wish on every invocation
 /// that was open. Cancelling what has ended changes nothing.
@@ -33,9 +40,14 @@ pub async fn cancel(
     } else {
         super::operations::get(house, id).await?
     };
-    for node in targets(house, id, &wanted).await? {
-        cancel_one(house, (id.clone(), node), &wish).await?;
-    }
+    // Read after the wish is durable: no wave follows those that it has.
+    let roster = Roster::of(house, id, &record).await?;
+    let targets = targets(house, &roster, id, &record, &wanted).await?;
+    futures::stream::iter(targets)
+        .map(|node| cancel_one(house, &roster, &record, (id.clone(), node), &wish))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await?;
     Ok(record)
 }
 
@@ -57,23 +69,39 @@ async fn wish_whole(house: &House, id: &CommandId, wish: &CancelWish) -> Result<
     Err(Refusal::unavailable(format!("command {id} is being changed by somebody else: try again")))
 }
 
-async fn targets(house: &House, id: &CommandId, wanted: &BTreeSet<NodeId>) -> Result<Vec<NodeId>, Refusal> {
-    let mut found = Vec::new();
-    let mut pages = Pages::of(&INVOCATION, id.clone());
-    while let Some(rows) = pages.next(&*house.store).await? {
-        let open = rows.into_iter().filter(|row| !row.value.state.is_final());
-        found.extend(open.map(|row| row.key.1).filter(|node| wanted.is_empty() || wanted.contains(node)));
+async fn targets(
+    house: &House,
+    roster: &Roster,
+    id: &CommandId,
+    command: &CommandRecord,
+    wanted: &BTreeSet<NodeId>,
+) -> Result<Vec<NodeId>, Refusal> {
+    let (mut targets, mut after) = (Vec::new(), None);
+    loop {
+        let (found, next) = roster::page(house, roster, id, command, after.as_ref(), PAGE).await?;
+        let open = found.into_iter().filter(|found| !found.record.state.is_final());
+        targets
+            .extend(open.map(|found| found.key.1).filter(|node| wanted.is_empty() || wanted.contains(node)));
+        after = next;
+        if after.is_none() {
+            return Ok(targets);
+        }
     }
-    Ok(found)
 }
 
-async fn cancel_one(house: &House, key: InvocationKey, wish: &CancelWish) -> Result<(), Refusal> {
+async fn cancel_one(
+    house: &House,
+    roster: &Roster,
+    command: &CommandRecord,
+    key: InvocationKey,
+    wish: &CancelWish,
+) -> Result<(), Refusal> {
+    let mut found = roster::find_in(house, roster, &key, command).await?;
     for _ in 0..COMMIT_ATTEMPTS {
-        let Some(row) = INVOCATION.get(&*house.store, &key).await? else {
-            return Ok(());
-        };
+        let Some(invocation) = found else { return Ok(()) };
         let presence = PRESENCE.get(&*house.store, &key.1).await?;
-        let received = match (&presence, row.value.dispatched) {
+        let record = invocation.record.clone();
+        let received = match (&presence, record.dispatched) {
             (Some(presence), Some(dispatch)) => presence.value.may_have_received(dispatch.at),
             _ => false,
         };
@@ -83,19 +111,13 @@ async fn cancel_one(house: &House, key: InvocationKey, wish: &CancelWish) -> Res
             Some(presence) => batch.require(PRESENCE.unchanged(presence)),
             None => batch.require(PRESENCE.absent(&key.1)),
         };
-        let dispatched = row.value.dispatched;
-        match state::cancelled(row.value.clone(), wish.clone(), received, house.clock.now()) {
+        match state::cancelled(record, wish.clone(), received, house.clock.now()) {
             Cancelled::Nothing => return Ok(()),
-            Cancelled::AtOnce(record) => {
-                if let Some(dispatch) = dispatched {
-                    MAILBOX.delete(&mut batch, &(key.1.clone(), dispatch.seq));
-                }
-                INVOCATION.replace(&mut batch, &row.with(record))?;
-            }
+            Cancelled::AtOnce(record) => invocation.write(&mut batch, record)?,
             Cancelled::TellNode(record) => {
                 batch.require(NODE.exists(&key.1));
                 tell_to_stop(house, &mut batch, &key)?;
-                INVOCATION.replace(&mut batch, &row.with(record))?;
+                invocation.write(&mut batch, record)?;
             }
         }
         match house.store.commit(batch).await {
@@ -103,6 +125,8 @@ async fn cancel_one(house: &House, key: InvocationKey, wish: &CancelWish) -> Res
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        let roster = Roster::of(house, &key.0, command).await?;
+        found = roster::find_in(house, &roster, &key, command).await?;
     }
     Err(Refusal::unavailable(format!(
         "{} on {} is being changed from several sides: try again",

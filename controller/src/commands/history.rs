@@ -15,11 +15,12 @@ use fleetwright_store::Batch;
 
 use super::operations::{Status, counts, status};
 use super::records::{CommandRecord, Mark};
+use super::roster;
 use super::send::newest_first;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{Pages, next_key};
-use crate::tables::{COMMAND, COMMAND_FACET, COMMAND_OPEN, COMMAND_TIME, INVOCATION};
+use crate::tables::{COMMAND, COMMAND_FACET, COMMAND_OPEN, COMMAND_TIME};
 
 /// Commands looked at for one page, so that a filter that matches nothing answers soon.
 const SCAN_MAX: usize = 10_000;
@@ -203,7 +204,7 @@ async fn keys(
 /// The command, when every part of the filter takes it.
 async fn passing(house: &House, filter: &Filter, id: &CommandId) -> Result<Option<CommandRecord>, Refusal> {
     if let Some(node) = &filter.node
-        && INVOCATION.get(&*house.store, &(id.clone(), node.clone())).await?.is_none()
+        && roster::find(house, &(id.clone(), node.clone())).await?.is_none()
     {
         return Ok(None);
     }

@@ -4,11 +4,12 @@ use fleetwright_proto::ids::{CommandId, NodeId};
 
 use super::records::{CommandRecord, InvocationRecord};
 use super::report::InvocationKey;
+use super::roster::{self, Found, Roster};
 use super::state::{Reason, State};
 use super::tally::{Counts, Tally};
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::{Pages, next_key};
+use crate::records::Pages;
 use crate::tables::{COMMAND, INVOCATION};
 
 /// The answer to a command that does not exist.
@@ -25,8 +26,8 @@ pub async fn get(house: &House, id: &CommandId) -> Result<CommandRecord, Refusal
 /// An invocation.
 pub async fn invocation(house: &House, id: &CommandId, node: &NodeId) -> Result<InvocationRecord, Refusal> {
     let key = (id.clone(), node.clone());
-    let row = INVOCATION.get(&*house.store, &key).await?;
-    row.map(|row| row.value).ok_or_else(|| {
+    let found = roster::find(house, &key).await?;
+    found.map(|found| found.record).ok_or_else(|| {
         Refusal::not_found(format!(
             "command {id} was not sent to {node}: `command show {id}` lists its nodes"
         ))
@@ -42,6 +43,9 @@ pub async fn counts(house: &House, id: &CommandId, record: &CommandRecord) -> Re
         return Ok(counts);
     }
     let mut tally = Tally::default();
+    for node in Roster::read(house, id).await?.nodes() {
+        tally.note_target(node, record);
+    }
     let mut pages = Pages::of(&INVOCATION, id.clone());
     while let Some(rows) = pages.next(&*house.store).await? {
         for row in &rows {
@@ -62,19 +66,18 @@ pub async fn invocations(
     after: Option<InvocationKey>,
     limit: usize,
 ) -> Result<Invocations, Refusal> {
-    get(house, id).await?;
+    let command = get(house, id).await?;
+    let roster = Roster::of(house, id, &command).await?;
     let (mut found, mut after) = (Vec::new(), after);
     loop {
-        let page = INVOCATION.scan(&*house.store, id, after.as_ref(), limit).await?;
-        crate::records::note_unreadable("invocation", &page.unreadable);
-        after = next_key(&page, limit);
-        for row in page.rows {
-            let (state, _) = seen_state(house, &row.key.1, &row.value);
+        let (page, next) = roster::page(house, &roster, id, &command, after.as_ref(), limit).await?;
+        after = next;
+        for Found { key, record, .. } in page {
+            let (state, _) = seen_state(house, &key.1, &record);
             if !states.is_empty() && !states.contains(&state) {
                 continue;
             }
-            let key = row.key.clone();
-            found.push((row.key.1, row.value));
+            found.push((key.1.clone(), record));
             if found.len() >= limit {
                 return Ok((found, Some(key)));
             }

@@ -9,11 +9,12 @@ use fleetwright_store::{Batch, BlobError, BlobPath, CommitError};
 
 use super::payload;
 use super::records::{OutputLength, OutputRow};
+use super::roster;
 use super::ssm_view::Head;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{COMMIT_ATTEMPTS, Pages, next_key};
-use crate::tables::{INVOCATION, OUTPUT, OUTPUT_LENGTH};
+use crate::tables::{OUTPUT, OUTPUT_LENGTH};
 
 /// Pieces up to this many bytes are rows; the store refuses values above 32 KiB.
 const ROW_MAX_BYTES: usize = 24 * 1024;
@@ -48,7 +49,7 @@ pub struct Piece {
 /// Keeps a piece and returns the position below which everything is durable: where the node goes on.
 pub async fn keep(house: &House, piece: &Piece) -> Result<u64, Refusal> {
     let stream = &piece.stream;
-    if INVOCATION.get(&*house.store, &(stream.command.clone(), stream.node.clone())).await?.is_none() {
+    if roster::find(house, &(stream.command.clone(), stream.node.clone())).await?.is_none() {
         // Nobody will ever ask for it: the node may forget it.
         return Ok(piece.offset + piece.data.len() as u64);
     }

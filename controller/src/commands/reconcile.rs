@@ -1,133 +1,31 @@
 //! What happens to commands by itself: sending to the next nodes, stopping at the error limit, expiring, finishing.
 //!
-//! One task keeps a [`Live`] for every command without a final state: its record and a [`Tally`] of its invocations,
-//! both fed by the store's changes. Whenever one of them changed or a deadline passed it asks the tally what to do
-//! and writes that, with conditions on every row that it was decided from. It takes no input, may run twice, and may
-//! be killed at any line: the next run starts from the rows.
+//! One task feeds [`Lives`] with the store's changes. Whenever a command changed or a deadline passed it asks what to do
+//! and writes that, with conditions on what it was decided from. It takes no input, may run twice, and may be killed at
+//! any line: the next run starts from the rows.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{Batch, Change, CommitError, Row, RowChange, Watch, WatchError};
 use futures::future::join_all;
 
 use super::history;
-use super::records::{CommandRecord, InvocationRecord, Outcome};
+use super::lives::{Due, Lives};
+use super::records::{CommandRecord, Outcome};
 use super::report::{InvocationKey, tell_to_stop};
-use super::send::dispatch;
-use super::state::{self, Expired, Presence, Reason};
-use super::tally::{Action, Counts, Tally, Verdict};
+use super::roster::{self, Found, Roster, Standing};
+use super::send::wave;
+use super::state::{self, Expired, Reason};
+use super::tally::{ACTION_NODES_MAX, Action, Counts, Verdict};
 use crate::error::Refusal;
 use crate::house::House;
-use crate::meters::Ended;
-use crate::records::{COMMIT_ATTEMPTS, Pages, With};
-use crate::tables::{COMMAND, COMMAND_OPEN, INVOCATION, MAILBOX, NODE, PRESENCE};
+use crate::records::{COMMIT_ATTEMPTS, Pages};
+use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TARGETS, COMMAND_WAVE, INVOCATION, PRESENCE};
 
 /// How long to wait after the store failed before trying again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The commands without a final state, as far as this process has seen them.
-#[derive(Debug, Default)]
-pub struct Lives(Mutex<HashMap<CommandId, Live>>);
-
-/// One of them.
-#[derive(Debug)]
-struct Live {
-    row: Row<CommandId, CommandRecord>,
-    tally: Tally,
-    /// What to do for it may have changed since it was last asked.
-    dirty: bool,
-}
-
-impl Lives {
-    /// The commands that are open on a node.
-    #[must_use]
-    pub fn open_on(&self, node: &NodeId) -> Vec<CommandId> {
-        let lives = self.lock();
-        lives.iter().filter(|(_, live)| live.tally.is_open(node)).map(|(id, _)| id.clone()).collect()
-    }
-
-    /// The counts of an open command.
-    #[must_use]
-    pub fn counts(&self, command: &CommandId) -> Option<super::tally::Counts> {
-        self.lock().get(command).map(|live| live.tally.counts())
-    }
-
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CommandId, Live>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn note_command(&self, row: Row<CommandId, CommandRecord>) {
-        let mut lives = self.lock();
-        if row.value.outcome.is_some() {
-            lives.remove(&row.key);
-            return;
-        }
-        match lives.get_mut(&row.key) {
-            Some(live) if row.revision >= live.row.revision => (live.row, live.dirty) = (row, true),
-            Some(_) => {}
-            None => {
-                lives.insert(row.key.clone(), Live { row, tally: Tally::default(), dirty: true });
-            }
-        }
-    }
-
-    /// Tells whether this row ended an invocation that was open.
-    fn note_invocation(&self, row: &Row<InvocationKey, InvocationRecord>) -> Option<Ended> {
-        let mut lives = self.lock();
-        let live = lives.get_mut(&row.key.0)?;
-        let was_open = live.tally.is_open(&row.key.1);
-        live.tally.note(&row.key.1, &row.value, row.revision);
-        live.dirty = true;
-        Ended::of(row.value.state).filter(|_| was_open)
-    }
-
-    /// The first deadline of any open invocation.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.lock().values().filter_map(|live| live.tally.next_deadline()).min()
-    }
-
-    /// What is to be done for every command that changed or has a deadline behind it.
-    fn due(&self, house: &House) -> Vec<Due> {
-        let now = house.clock.now();
-        let mut due = Vec::new();
-        for live in self.lock().values_mut() {
-            let overdue = live.tally.next_deadline().is_some_and(|deadline| deadline <= now);
-            if !std::mem::take(&mut live.dirty) && !overdue {
-                continue;
-            }
-            if let Some(action) = live.tally.next(&live.row.value, now, |node| house.lines.is_open(node)) {
-                due.push(Due { command: live.row.clone(), action });
-            }
-        }
-        due
-    }
-
-    fn mark_dirty(&self, command: &CommandId) {
-        if let Some(live) = self.lock().get_mut(command) {
-            live.dirty = true;
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Due {
-    command: Row<CommandId, CommandRecord>,
-    action: Action,
-}
 
 /// Runs until the store closes.
 pub async fn run(house: Arc<House>) {
@@ -169,17 +67,24 @@ pub async fn abandon(house: &House, id: &CommandId) -> Result<(), Refusal> {
         return Ok(());
     }
     let now = house.clock.now();
-    let mut counts = Counts::default();
-    let mut pages = Pages::of(&INVOCATION, id.clone());
-    while let Some(invocations) = pages.next(&*house.store).await? {
+    let roster = Roster::read(house, id).await?;
+    let (mut counts, mut after) = (Counts::default(), None);
+    loop {
+        let (found, next) =
+            roster::page(house, &roster, id, &row.value, after.as_ref(), ACTION_NODES_MAX).await?;
         let mut batch = Batch::new();
-        for invocation in invocations {
+        for invocation in found {
             counts.cancelled += 1;
-            if let Some(record) = state::not_sent(invocation.value.clone(), Reason::SendInterrupted {}, now) {
-                INVOCATION.replace(&mut batch, &invocation.with(record))?;
+            if let Some(record) = state::not_sent(invocation.record.clone(), Reason::SendInterrupted {}, now)
+            {
+                invocation.write(&mut batch, record)?;
             }
         }
         house.store.commit(batch).await?;
+        after = next;
+        if after.is_none() {
+            break;
+        }
     }
     let mut ended = row;
     ended.value.target_count = counts.total();
@@ -197,25 +102,36 @@ pub async fn abandon(house: &House, id: &CommandId) -> Result<(), Refusal> {
 pub async fn load(house: &House) -> Result<Watch, Refusal> {
     let revision = house.store.revision();
     let watch = house.store.watch(b"", revision);
-    house.lives.clear();
+    // Beside the old ones, which stay until all of these are known: nothing that was sent is forgotten in between.
+    let lives = Lives::default();
     let mut pages = Pages::of(&COMMAND_OPEN, ());
     while let Some(marks) = pages.next(&*house.store).await? {
         for mark in marks {
-            load_command(house, &mark.key).await?;
+            load_command(house, &lives, &mark.key).await?;
         }
     }
+    house.lives.become_these(lives);
+    house.lines.nudge_all();
     Ok(watch)
 }
 
-async fn load_command(house: &House, id: &CommandId) -> Result<(), Refusal> {
+async fn load_command(house: &House, lives: &Lives, id: &CommandId) -> Result<(), Refusal> {
     let Some(row) = COMMAND.get(&*house.store, id).await? else {
         return Ok(());
     };
-    house.lives.note_command(row);
+    lives.note_command(row);
+    let mut targets = Pages::of(&COMMAND_TARGETS, id.clone());
+    while let Some(rows) = targets.next(&*house.store).await? {
+        rows.iter().for_each(|row| lives.note_targets(row));
+    }
+    let mut waves = Pages::of(&COMMAND_WAVE, id.clone());
+    while let Some(rows) = waves.next(&*house.store).await? {
+        rows.iter().for_each(|row| lives.note_wave(row));
+    }
     let mut pages = Pages::of(&INVOCATION, id.clone());
     while let Some(rows) = pages.next(&*house.store).await? {
         for row in &rows {
-            house.lives.note_invocation(row);
+            lives.note_invocation(row);
         }
     }
     Ok(())
@@ -251,10 +167,22 @@ async fn follow(house: &Arc<House>, mut watch: Watch) -> WatchError {
 }
 
 fn note(house: &House, change: &Change) {
-    // A command before its invocations: they are of one commit when it is sent.
+    // A command before its targets, and they before the first wave: all are of one commit when it is sent.
     for command in COMMAND.decode_change(change) {
         if let RowChange::Put(row) = command {
             house.lives.note_command(row);
+        }
+    }
+    for targets in COMMAND_TARGETS.decode_change(change) {
+        if let RowChange::Put(row) = targets {
+            house.lives.note_targets(&row);
+        }
+    }
+    for wave in COMMAND_WAVE.decode_change(change) {
+        if let RowChange::Put(row) = wave {
+            house.lives.note_wave(&row);
+            house.lines.nudge_each(&row.value.connected);
+            house.lines.nudge_each(&row.value.away);
         }
     }
     for invocation in INVOCATION.decode_change(change) {
@@ -287,25 +215,29 @@ async fn act(house: &House) -> bool {
 
 async fn apply(house: &House, due: &Due) -> Result<(), Refusal> {
     let mut batch = Batch::new();
+    let (id, command) = (&due.command.key, &due.command.value);
     match &due.action {
         Action::Finish(verdict) => finish(house, &mut batch, &due.command, verdict)?,
         Action::Dispatch(nodes) => {
-            for row in rows(house, &due.command.key, nodes).await? {
-                batch.require(NODE.exists(&row.key.1));
-                let record = dispatch(house, &mut batch, &row.key.0, &row.key.1, row.value.clone())?;
-                INVOCATION.replace(&mut batch, &row.with(record))?;
-            }
+            // Nothing is sent any more once a wish to cancel is there.
+            batch.require(COMMAND.unchanged(&due.command));
+            COMMAND_WAVE.insert(&mut batch, &(id.clone(), due.waves), &wave(house, nodes.clone()))?;
         }
         Action::DoNotSend(nodes, reason) => {
-            for row in rows(house, &due.command.key, nodes).await? {
-                if let Some(record) = state::not_sent(row.value.clone(), reason.clone(), house.clock.now()) {
-                    INVOCATION.replace(&mut batch, &row.with(record))?;
+            for node in nodes {
+                let key = (id.clone(), node.clone());
+                let found = Found::without_row(key, Standing::Waiting, due.waves, command);
+                let ended = state::not_sent(found.record.clone(), reason.clone(), house.clock.now());
+                if let Some(record) = ended {
+                    found.write(&mut batch, record)?;
                 }
             }
         }
         Action::Expire(nodes) => {
-            for row in rows(house, &due.command.key, nodes).await? {
-                expire(house, &mut batch, row, &due.command.value).await?;
+            for node in nodes {
+                if let Some(found) = roster::find(house, &(id.clone(), node.clone())).await? {
+                    expire(house, &mut batch, found, command).await?;
+                }
             }
         }
     }
@@ -318,18 +250,6 @@ async fn apply(house: &House, due: &Due) -> Result<(), Refusal> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-async fn rows(
-    house: &House,
-    command: &CommandId,
-    nodes: &[NodeId],
-) -> Result<Vec<Row<InvocationKey, InvocationRecord>>, Refusal> {
-    let mut rows = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        rows.extend(INVOCATION.get(&*house.store, &(command.clone(), node.clone())).await?);
-    }
-    Ok(rows)
 }
 
 fn finish(
@@ -349,37 +269,25 @@ fn finish(
 async fn expire(
     house: &House,
     batch: &mut Batch,
-    row: Row<InvocationKey, InvocationRecord>,
+    found: Found,
     command: &CommandRecord,
 ) -> Result<(), Refusal> {
-    let presence = PRESENCE.get(&*house.store, &row.key.1).await?.map(|row| row.value);
-    let received = match (&presence, row.value.dispatched) {
+    let node = &found.key.1;
+    let presence = PRESENCE.get(&*house.store, node).await?.map(|row| row.value);
+    let received = match (&presence, found.record.dispatched) {
         (Some(presence), Some(dispatch)) => presence.may_have_received(dispatch.at),
         _ => false,
     };
-    let last_seen = house.lines.last_seen(&row.key.1).or(presence.map(|presence| presence.last_seen));
-    let dispatched = row.value.dispatched;
-    match state::expired(row.value.clone(), command, received, last_seen, house.clock.now()) {
-        Expired::NotYet => {}
-        Expired::Extended(record) => INVOCATION.replace(batch, &row.with(record))?,
+    let last_seen = house.lines.last_seen(node).or(presence.map(|presence| presence.last_seen));
+    match state::expired(found.record.clone(), command, received, last_seen, house.clock.now()) {
+        Expired::NotYet => Ok(()),
+        Expired::Extended(record) => found.write(batch, record),
         Expired::Final { record, tell_node } => {
-            if let Some(dispatch) = dispatched {
-                MAILBOX.delete(batch, &(row.key.1.clone(), dispatch.seq));
-            }
             if tell_node {
-                tell_to_stop(house, batch, &row.key)?;
+                tell_to_stop(house, batch, &found.key)?;
             }
-            INVOCATION.replace(batch, &row.with(record))?;
+            found.write(batch, record)
         }
-    }
-    Ok(())
-}
-
-/// Whether the node is there now.
-pub(super) fn presence_of(house: &House, node: &NodeId) -> Presence {
-    match house.lines.last_seen(node) {
-        Some(_) => Presence::Connected,
-        None => Presence::Away { last_seen: None },
     }
 }
 
@@ -397,11 +305,11 @@ pub async fn end_on_node(house: &House, node: &NodeId) -> Result<(), Refusal> {
 
 async fn end_one(house: &House, key: InvocationKey) -> Result<(), Refusal> {
     for _ in 0..COMMIT_ATTEMPTS {
-        let Some(row) = INVOCATION.get(&*house.store, &key).await? else { return Ok(()) };
-        let ended = state::lost(row.value.clone(), Reason::NodeDeregistered {}, house.clock.now());
+        let Some(found) = roster::find(house, &key).await? else { return Ok(()) };
+        let ended = state::lost(found.record.clone(), Reason::NodeDeregistered {}, house.clock.now());
         let Some(record) = ended else { return Ok(()) };
         let mut batch = Batch::new();
-        INVOCATION.replace(&mut batch, &row.with(record))?;
+        found.write(&mut batch, record)?;
         match house.store.commit(batch).await {
             Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {}

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::CommandId;
+use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{Codec, Decoded, Kept, RecordError};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,23 @@ pub struct TokenRecord {
 }
 json_record!(TokenRecord, 1);
 
+/// Some of the nodes that a command is for; those of which nothing else is written are waiting for their turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetsRecord {
+    pub nodes: Vec<NodeId>,
+}
+json_record!(TargetsRecord, 1);
+
+/// The nodes that a command was sent to at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveRecord {
+    /// The same for all of them: a sequence is unique among the deliveries of a node.
+    pub dispatch: Dispatch,
+    pub connected: Vec<NodeId>,
+    pub away: Vec<NodeId>,
+}
+json_record!(WaveRecord, 1);
+
 /// A command on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvocationRecord {
@@ -124,6 +141,9 @@ pub struct InvocationRecord {
     pub cancel: Option<CancelWish>,
     /// What the node reported after the state was final; kept for whoever asks why.
     pub late: Option<LateReport>,
+    /// The node has said that it has it, though the state had moved on to Cancelling by then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken: bool,
 }
 json_record!(InvocationRecord, 1);
 

@@ -3,18 +3,20 @@
 //! Everything here is answered only when it is durable, and may be said any number of times.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fleetwright_proto::ids::{CommandId, NodeId};
-use fleetwright_store::{Batch, CommitError, Row};
+use fleetwright_store::{Batch, CommitError};
 
 use super::output::{self, Piece};
-use super::payload;
-use super::records::{CommandRecord, InvocationRecord};
+use super::payload::{self, Payload};
+use super::records::CommandRecord;
+use super::roster::{self, Found};
 use super::state::{self, Report, Reported};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::mailbox::{Mail, MailboxRecord};
-use crate::records::{COMMIT_ATTEMPTS, With};
+use crate::records::COMMIT_ATTEMPTS;
 use crate::tables::{INVOCATION, MAILBOX};
 
 /// The key of an invocation.
@@ -29,7 +31,21 @@ pub enum Answer {
     Refused { detail: String },
 }
 
-/// Notes the answer to the delivery with this sequence. A refused delivery stays in the mailbox.
+/// Notes the node's answer to what it was sent.
+pub async fn taken(house: &House, key: &InvocationKey, answer: &Answer) -> Result<(), Refusal> {
+    for _ in 0..COMMIT_ATTEMPTS {
+        let mut batch = Batch::new();
+        note_answer(house, &mut batch, key, answer).await?;
+        match house.store.commit(batch).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(contended(&key.1))
+}
+
+/// Notes the answer to the entry of the mailbox with this sequence. A refused one stays there.
 pub async fn answered(house: &House, node: &NodeId, seq: u64, answer: Answer) -> Result<(), Refusal> {
     let mail_key = (node.clone(), seq);
     for _ in 0..COMMIT_ATTEMPTS {
@@ -41,7 +57,7 @@ pub async fn answered(house: &House, node: &NodeId, seq: u64, answer: Answer) ->
             MAILBOX.delete(&mut batch, &mail_key);
         }
         if let Mail::Run(command) = mail.value.work {
-            note_answer(house, &mut batch, (command, node.clone()), &answer).await?;
+            note_answer(house, &mut batch, &(command, node.clone()), &answer).await?;
         }
         match house.store.commit(batch).await {
             Ok(_) => return Ok(()),
@@ -55,20 +71,29 @@ pub async fn answered(house: &House, node: &NodeId, seq: u64, answer: Answer) ->
 async fn note_answer(
     house: &House,
     batch: &mut Batch,
-    key: InvocationKey,
+    key: &InvocationKey,
     answer: &Answer,
 ) -> Result<(), Refusal> {
-    let Some((row, command)) = find(house, &key).await? else {
+    let Some((found, command)) = find(house, key).await? else {
         return Ok(());
     };
     let changed = match answer {
-        Answer::Taken => state::accepted(row.value.clone(), &command),
-        Answer::Refused { detail } => state::refused(row.value.clone(), detail.clone()),
+        Answer::Taken => state::accepted(found.record.clone(), &command.record),
+        Answer::Refused { detail } => state::refused(found.record.clone(), detail.clone()),
     };
     if let Some(record) = changed {
-        INVOCATION.replace(batch, &row.with(record))?;
+        found.write(batch, record)?;
     }
     Ok(())
+}
+
+/// Whether a command that was sent to this node is still to be delivered. To be asked right before it is: what is
+/// known of open commands may be behind the rows.
+pub async fn is_to_deliver(house: &House, command: &CommandId, node: &NodeId) -> Result<bool, Refusal> {
+    let row = INVOCATION.get(&*house.store, &(command.clone(), node.clone())).await?;
+    Ok(row.is_none_or(|row| {
+        state::awaits_node(row.value.state, row.value.dispatched.is_some(), row.value.taken)
+    }))
 }
 
 /// Notes a report, together with the output that rides on it, in one commit.
@@ -79,14 +104,14 @@ pub async fn reported(
     pieces: &[Piece],
 ) -> Result<(), Refusal> {
     for _ in 0..COMMIT_ATTEMPTS {
-        let Some((row, command)) = find(house, key).await? else {
+        let Some((found, command)) = find(house, key).await? else {
             return Ok(());
         };
         let mut batch = Batch::new();
         for piece in pieces {
             output::add(house, &mut batch, piece).await?;
         }
-        apply(house, &mut batch, key, row, report.clone(), &command)?;
+        apply(house, &mut batch, found, report.clone(), &command.record)?;
         // Without writes this is the barrier: what was found is durable before it is acknowledged.
         match house.store.commit(batch).await {
             Ok(_) => return Ok(()),
@@ -100,29 +125,20 @@ pub async fn reported(
 fn apply(
     house: &House,
     batch: &mut Batch,
-    key: &InvocationKey,
-    row: Row<InvocationKey, InvocationRecord>,
+    found: Found,
     report: Report,
     command: &CommandRecord,
 ) -> Result<(), Refusal> {
-    let dispatched = row.value.dispatched;
-    match state::reported(row.value.clone(), report, command, house.clock.now()) {
-        Reported::Known => {}
-        Reported::Apply(record) => {
-            // A report says that the delivery arrived, should the answer to it have been lost.
-            if let Some(dispatch) = dispatched {
-                MAILBOX.delete(batch, &(key.1.clone(), dispatch.seq));
-            }
-            INVOCATION.replace(batch, &row.with(record))?;
-        }
+    match state::reported(found.record.clone(), report, command, house.clock.now()) {
+        Reported::Known => Ok(()),
+        Reported::Apply(record) => found.write(batch, record),
         Reported::Late { record, stop } => {
             if stop {
-                tell_to_stop(house, batch, key)?;
+                tell_to_stop(house, batch, &found.key)?;
             }
-            INVOCATION.replace(batch, &row.with(record))?;
+            found.write(batch, record)
         }
     }
-    Ok(())
 }
 
 /// The node reconnected and named the commands that it still works on or holds results of.
@@ -134,8 +150,8 @@ pub async fn reconnected(house: &House, node: &NodeId, named: &BTreeSet<CommandI
     }
     for command in named {
         let key = (command.clone(), node.clone());
-        let row = INVOCATION.get(&*house.store, &key).await?;
-        if row.is_none_or(|row| row.value.state.is_final()) {
+        let found = roster::find(house, &key).await?;
+        if found.is_none_or(|found| found.record.state.is_final()) {
             // Its result, if it has one, comes by itself; what still runs is to end.
             let mut batch = Batch::new();
             tell_to_stop(house, &mut batch, &key)?;
@@ -147,21 +163,14 @@ pub async fn reconnected(house: &House, node: &NodeId, named: &BTreeSet<CommandI
 
 async fn settle_unknown(house: &House, key: InvocationKey) -> Result<(), Refusal> {
     for _ in 0..COMMIT_ATTEMPTS {
-        let Some(row) = INVOCATION.get(&*house.store, &key).await? else {
+        let Some(found) = roster::find(house, &key).await? else {
             return Ok(());
         };
-        let waits_in_mailbox = match row.value.dispatched {
-            Some(dispatch) => MAILBOX.get(&*house.store, &(key.1.clone(), dispatch.seq)).await?.is_some(),
-            None => true,
-        };
-        if waits_in_mailbox {
-            return Ok(());
-        }
-        let Some(record) = state::unknown_to_node(row.value.clone(), house.clock.now()) else {
+        let Some(record) = state::unknown_to_node(found.record.clone(), house.clock.now()) else {
             return Ok(());
         };
         let mut batch = Batch::new();
-        INVOCATION.replace(&mut batch, &row.with(record))?;
+        found.write(&mut batch, record)?;
         match house.store.commit(batch).await {
             Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {}
@@ -180,15 +189,12 @@ pub fn tell_to_stop(house: &House, batch: &mut Batch, key: &InvocationKey) -> Re
 }
 
 /// An invocation with its command; None when either is gone.
-pub async fn find(
-    house: &House,
-    key: &InvocationKey,
-) -> Result<Option<(Row<InvocationKey, InvocationRecord>, CommandRecord)>, Refusal> {
-    let Some(row) = INVOCATION.get(&*house.store, key).await? else {
+async fn find(house: &House, key: &InvocationKey) -> Result<Option<(Found, Arc<Payload>)>, Refusal> {
+    let Some(found) = roster::find(house, key).await? else {
         return Ok(None);
     };
     let payload = payload::load(house, &key.0).await?;
-    Ok(payload.map(|payload| (row, payload.record.clone())))
+    Ok(payload.map(|payload| (found, payload)))
 }
 
 fn contended(node: &NodeId) -> Refusal {

@@ -13,7 +13,8 @@ use crate::error::Refusal;
 use crate::house::House;
 use crate::records::Pages;
 use crate::tables::{
-    ACTIVATION, COMMAND, COMMAND_TIME, COMMAND_TOKEN, INVOCATION, NOTICE, NOTICE_OPEN, OUTPUT, OUTPUT_LENGTH,
+    ACTIVATION, COMMAND, COMMAND_TARGETS, COMMAND_TIME, COMMAND_TOKEN, COMMAND_WAVE, INVOCATION, NOTICE,
+    NOTICE_OPEN, OUTPUT, OUTPUT_LENGTH,
 };
 
 /// How often [`Retention::run_once`] is due.
@@ -89,6 +90,8 @@ async fn delete(
     delete_below(house, &OUTPUT, id.clone()).await?;
     delete_below(house, &OUTPUT_LENGTH, id.clone()).await?;
     delete_below(house, &INVOCATION, id.clone()).await?;
+    delete_below(house, &COMMAND_WAVE, id.clone()).await?;
+    delete_below(house, &COMMAND_TARGETS, id.clone()).await?;
     delete_below(house, &NOTICE, id.clone()).await?;
     let mut batch = Batch::new();
     if let Some(record) = &record {

@@ -1,8 +1,8 @@
 //! Sending a command: everything is checked before anything is written.
 //!
-//! A command of up to [`WRITE_NODES`] nodes is one commit: the command, its invocations, and for the first wave the
-//! mailbox entries. A larger one is written in several, of which the last says that all are there; only then is
-//! anything sent, and after a crash in between nothing is.
+//! A command of up to [`TARGETS_ROW_NODES`] nodes is one commit: the command, its targets, and its first wave. A larger
+//! one is written in several, of which the last says that all are there; only then is anything sent, and after a crash
+//! in between nothing is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,10 +18,12 @@ use super::history;
 use super::limits::{parse_concurrency, parse_errors};
 use super::notify::Notify;
 use super::payload;
-use super::reconcile::{abandon, presence_of};
+use super::reconcile::abandon;
 use super::records::{
-    CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, Outcome, TokenRecord,
+    CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, Outcome, TargetsRecord,
+    TokenRecord, WaveRecord,
 };
+use super::roster::TARGETS_ROW_NODES;
 use super::state::{self, Reason};
 use super::tally::{Counts, Verdict};
 use crate::documents::find;
@@ -29,16 +31,15 @@ use crate::documents::kinds::{DocumentType, HashType};
 use crate::documents::names::{Reference, shown};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
-use crate::mailbox::{Mail, MailboxRecord};
 use crate::meters::NewWork;
 use crate::nodes::operations::matching;
 use crate::nodes::records::NodeRecord;
 use crate::nodes::targets::{Selector, TARGETS_MAX};
 use crate::room;
-use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TOKEN, INVOCATION, MAILBOX, NODE, NOTICE_OPEN};
+use crate::tables::{
+    COMMAND, COMMAND_OPEN, COMMAND_TARGETS, COMMAND_TOKEN, COMMAND_WAVE, INVOCATION, NODE, NOTICE_OPEN,
+};
 
-/// Invocations of one commit.
-const WRITE_NODES: usize = 250;
 /// The name of a document that came with its command.
 const INLINE: &str = "(inline)";
 /// Longest comment, characters (reference, section 3.1).
@@ -331,12 +332,6 @@ fn millis(duration: Duration) -> u64 {
 async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<CommandRecord, Refusal> {
     let Checked { mut record, document, mut nodes } = checked;
     let platforms: Vec<_> = document.platforms().collect();
-    let mut first_wave = match nodes.len() <= WRITE_NODES {
-        true => {
-            usize::try_from(record.max_concurrency.concurrency(record.target_count)).unwrap_or(usize::MAX)
-        }
-        false => 0,
-    };
     // Connected nodes first, as in every later wave: a node that is away takes no turn from one that is here.
     nodes.sort_by_cached_key(|(node, _)| !house.lines.is_open(node));
     if nodes.is_empty() {
@@ -346,27 +341,53 @@ async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<Comman
         history::close(&mut batch, id, &record)?;
         house.store.commit(batch).await?;
     }
-    let chunks = nodes.len().div_ceil(WRITE_NODES);
-    for (at, chunk) in nodes.chunks(WRITE_NODES).enumerate() {
+    let parts = nodes.chunks(TARGETS_ROW_NODES);
+    let last = parts.len().saturating_sub(1);
+    for (part, nodes) in (0..).zip(parts) {
         let mut batch = Batch::new();
-        record.targets_written = at + 1 == chunks;
-        if at == 0 {
+        record.targets_written = part == last;
+        if part == 0 {
             add_command(&mut batch, id, &record)?;
         } else if record.targets_written {
             COMMAND.put(&mut batch, id, &record)?;
         }
-        for (node, about) in chunk {
+        let mut waiting = Vec::with_capacity(nodes.len());
+        for (node, about) in nodes {
             batch.require(NODE.exists(node));
-            let mut invocation = invocation(&record, about, &platforms);
-            if first_wave > 0 && !invocation.state.is_final() {
-                first_wave -= 1;
-                invocation = dispatch(house, &mut batch, id, node, invocation)?;
+            match impossible(&record, about, &platforms) {
+                Some(ended) => INVOCATION.insert(&mut batch, &(id.clone(), node.clone()), &ended)?,
+                None => waiting.push(node.clone()),
             }
-            INVOCATION.insert(&mut batch, &(id.clone(), node.clone()), &invocation)?;
         }
+        if last == 0 {
+            add_first_wave(house, &mut batch, id, &record, &waiting)?;
+        }
+        COMMAND_TARGETS.insert(&mut batch, &(id.clone(), part as u64), &TargetsRecord { nodes: waiting })?;
         house.store.commit(batch).await?;
     }
     Ok(record)
+}
+
+fn add_first_wave(
+    house: &House,
+    batch: &mut Batch,
+    id: &CommandId,
+    record: &CommandRecord,
+    waiting: &[NodeId],
+) -> Result<(), Refusal> {
+    let turns = record.max_concurrency.concurrency(record.target_count);
+    let turns = usize::try_from(turns).unwrap_or(usize::MAX).min(waiting.len());
+    if turns > 0 {
+        COMMAND_WAVE.insert(batch, &(id.clone(), 0), &wave(house, waiting[..turns].to_vec()))?;
+    }
+    Ok(())
+}
+
+/// These nodes, sent to now.
+pub(super) fn wave(house: &House, nodes: Vec<NodeId>) -> WaveRecord {
+    let dispatch = Dispatch { at: house.clock.now(), seq: house.sequence.next() };
+    let (connected, away) = nodes.into_iter().partition(|node| house.lines.is_open(node));
+    WaveRecord { dispatch, connected, away }
 }
 
 fn add_command(batch: &mut Batch, id: &CommandId, record: &CommandRecord) -> Result<(), Refusal> {
@@ -384,28 +405,18 @@ fn add_command(batch: &mut Batch, id: &CommandId, record: &CommandRecord) -> Res
     Ok(())
 }
 
-fn invocation(command: &CommandRecord, node: &NodeRecord, platforms: &[Platform]) -> InvocationRecord {
-    let waiting = state::waiting(command);
+/// The end of an invocation that its node's platform makes impossible.
+fn impossible(
+    command: &CommandRecord,
+    node: &NodeRecord,
+    platforms: &[Platform],
+) -> Option<InvocationRecord> {
     let platform = &node.facts.platform_type;
     if platforms.iter().any(|supported| supported.name().eq_ignore_ascii_case(platform)) {
-        return waiting;
+        return None;
     }
     let reason = Reason::UnsupportedPlatform { platform: platform.clone() };
-    state::lost(waiting.clone(), reason, command.requested).unwrap_or(waiting)
-}
-
-/// Puts an invocation into its node's mailbox, in the commit that `batch` becomes.
-pub(super) fn dispatch(
-    house: &House,
-    batch: &mut Batch,
-    command: &CommandId,
-    node: &NodeId,
-    invocation: InvocationRecord,
-) -> Result<InvocationRecord, Refusal> {
-    let dispatch = Dispatch { at: house.clock.now(), seq: house.sequence.next() };
-    let mail = MailboxRecord { work: Mail::Run(command.clone()) };
-    MAILBOX.put(batch, &(node.clone(), dispatch.seq), &mail)?;
-    Ok(state::dispatched(invocation, dispatch, presence_of(house, node)))
+    state::lost(state::waiting(command), reason, command.requested)
 }
 
 /// The moment in a form that sorts newest first.

@@ -147,7 +147,14 @@ pub fn waiting(command: &CommandRecord) -> InvocationRecord {
         steps: Vec::new(),
         cancel: None,
         late: None,
+        taken: false,
     }
+}
+
+/// Whether it was sent and the node has not said yet that it has it: it is offered on every new stream.
+#[must_use]
+pub fn awaits_node(state: State, dispatched: bool, taken: bool) -> bool {
+    dispatched && !taken && matches!(state, State::Pending | State::Delayed | State::Cancelling)
 }
 
 /// Whether the node is there to take something now.
@@ -157,7 +164,7 @@ pub enum Presence {
     Away { last_seen: Option<Timestamp> },
 }
 
-/// The invocation is put into the node's mailbox.
+/// The invocation is sent.
 #[must_use]
 pub fn dispatched(mut record: InvocationRecord, dispatch: Dispatch, presence: Presence) -> InvocationRecord {
     record.dispatched = Some(dispatch);
@@ -176,6 +183,11 @@ pub fn accepted(mut record: InvocationRecord, command: &CommandRecord) -> Option
             record.state = State::InProgress;
             record.reason = Reason::AcceptedByNode {};
             record.deadline = command.answer_by();
+            record.taken = true;
+            Some(record)
+        }
+        State::Cancelling if !record.taken => {
+            record.taken = true;
             Some(record)
         }
         _ => None,
@@ -209,6 +221,7 @@ pub fn reported(
         return Reported::Known;
     }
     record.report_seq = report.seq;
+    record.taken = true;
     record.steps = report.steps;
     if record.started.is_none() {
         record.started =
@@ -237,7 +250,7 @@ fn late(mut record: InvocationRecord, report: &Report, now: Timestamp) -> Report
 /// What a wish to cancel does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It never left: final at once. The mailbox entry, if any, goes in the same commit.
+    /// It never left, and never will: final at once.
     AtOnce(InvocationRecord),
     /// The node may have it: tell the node, in the same commit.
     TellNode(InvocationRecord),
@@ -278,7 +291,7 @@ pub fn cancelled(
 /// What a passed deadline does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expired {
-    /// Final. The mailbox entry goes in the same commit; when the node may have it, it is told to stop.
+    /// Final. When the node may have it, it is told to stop.
     Final { record: InvocationRecord, tell_node: bool },
     /// It may be at work on the node: an answer is waited for.
     Extended(InvocationRecord),
@@ -328,7 +341,8 @@ pub fn lost(record: InvocationRecord, reason: Reason, now: Timestamp) -> Option<
     (!record.state.is_final()).then(|| finished(record, State::Failed, reason, now))
 }
 
-/// The node reconnected without knowing this invocation: it is lost if the node had accepted it.
+/// The node reconnected without knowing this invocation: it is lost if the node had accepted it. One that is being
+/// cancelled is not: the node answers the wish.
 #[must_use]
 pub fn unknown_to_node(record: InvocationRecord, now: Timestamp) -> Option<InvocationRecord> {
     match record.state {

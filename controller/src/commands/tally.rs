@@ -14,8 +14,9 @@ use fleetwright_proto::ids::NodeId;
 use fleetwright_store::Revision;
 use serde::{Deserialize, Serialize};
 
-use super::records::{CommandRecord, InvocationRecord};
-use super::state::{Reason, State, counts_as_error};
+use super::records::{CommandRecord, Dispatch, InvocationRecord, WaveRecord};
+use super::roster::Standing;
+use super::state::{Reason, State, awaits_node, counts_as_error};
 
 /// The counts of a command's invocations by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +103,7 @@ pub enum Verdict {
 /// What is to be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Put these into their mailboxes.
+    /// Send to these.
     Dispatch(Vec<NodeId>),
     /// These are never sent, for this reason.
     DoNotSend(Vec<NodeId>, Reason),
@@ -117,10 +118,33 @@ pub const ACTION_NODES_MAX: usize = 250;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Brief {
     state: State,
+    /// Of its row; zero while it has none.
     revision: Revision,
-    dispatched: bool,
+    dispatch: Option<Dispatch>,
+    taken: bool,
     deadline: Timestamp,
     error: bool,
+}
+
+impl Brief {
+    fn of(record: &InvocationRecord, revision: Revision) -> Self {
+        Self {
+            state: record.state,
+            revision,
+            dispatch: record.dispatched,
+            taken: record.taken,
+            deadline: record.deadline,
+            error: counts_as_error(record.state, &record.reason),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        !self.state.is_final()
+    }
+
+    fn waits(&self) -> bool {
+        self.is_open() && self.dispatch.is_none()
+    }
 }
 
 /// The cache.
@@ -128,6 +152,7 @@ struct Brief {
 pub struct Tally {
     nodes: HashMap<NodeId, Brief>,
     counts: Counts,
+    waves: u64,
     /// Never sent and not ended, in the order of their ids.
     waiting: BTreeSet<NodeId>,
     deadlines: BTreeSet<(Timestamp, NodeId)>,
@@ -136,33 +161,76 @@ pub struct Tally {
 impl Tally {
     /// Takes a row; one that is older than what is known changes nothing.
     pub fn note(&mut self, node: &NodeId, record: &InvocationRecord, revision: Revision) {
-        if self.nodes.get(node).is_some_and(|known| known.revision >= revision) {
-            return;
+        if self.nodes.get(node).is_none_or(|known| known.revision < revision) {
+            self.set(node, Brief::of(record, revision));
         }
-        let brief = Brief {
-            state: record.state,
-            revision,
-            dispatched: record.dispatched.is_some(),
-            deadline: record.deadline,
-            error: counts_as_error(record.state, &record.reason),
-        };
-        self.counts.note(&brief, true);
-        if !brief.state.is_final() {
-            self.deadlines.insert((brief.deadline, node.clone()));
-            if !brief.dispatched {
-                self.waiting.insert(node.clone());
+    }
+
+    /// The command is for this node. Changes nothing of what is known of it already.
+    pub fn note_target(&mut self, node: &NodeId, command: &CommandRecord) {
+        if !self.nodes.contains_key(node) {
+            self.set(node, Brief::of(&Standing::Waiting.record(command), Revision::ZERO));
+        }
+    }
+
+    /// The command was sent to these nodes.
+    pub fn note_wave(&mut self, number: u64, wave: &WaveRecord, command: &CommandRecord) {
+        self.waves = self.waves.max(number + 1);
+        for (node, standing) in wave.standings() {
+            let waits = |known: &Brief| known.revision == Revision::ZERO && known.dispatch.is_none();
+            if self.nodes.get(node).is_none_or(waits) {
+                self.set(node, Brief::of(&standing.record(command), Revision::ZERO));
             }
         }
-        if brief.dispatched || brief.state.is_final() {
+    }
+
+    fn set(&mut self, node: &NodeId, brief: Brief) {
+        self.counts.note(&brief, true);
+        if brief.waits() {
+            self.waiting.insert(node.clone());
+        } else {
             self.waiting.remove(node);
         }
-        let (deadline, open) = (brief.deadline, !brief.state.is_final());
+        let (deadline, open) = (brief.deadline, brief.is_open());
         if let Some(old) = self.nodes.insert(node.clone(), brief) {
             self.counts.note(&old, false);
-            if !open || old.deadline != deadline {
-                self.deadlines.remove(&(old.deadline, node.clone()));
+            if old.is_open() && open && old.deadline == deadline {
+                return;
             }
+            self.deadlines.remove(&(old.deadline, node.clone()));
         }
+        if open {
+            self.deadlines.insert((deadline, node.clone()));
+        }
+    }
+
+    /// How many waves were seen: the number of the next one.
+    #[must_use]
+    pub fn waves(&self) -> u64 {
+        self.waves
+    }
+
+    /// How a node stands of which no row was seen.
+    #[must_use]
+    pub fn standing(&self, node: &NodeId) -> Option<Standing> {
+        let brief = self.nodes.get(node).filter(|brief| brief.revision == Revision::ZERO)?;
+        Some(match brief.dispatch {
+            None => Standing::Waiting,
+            Some(dispatch) => Standing::Sent { dispatch, away: brief.state == State::Delayed },
+        })
+    }
+
+    /// The sequence under which the command is to be delivered to the node, until the node has it.
+    #[must_use]
+    pub fn delivery(&self, node: &NodeId) -> Option<u64> {
+        let brief = self.nodes.get(node)?;
+        let dispatch = brief.dispatch.filter(|_| awaits_node(brief.state, true, brief.taken))?;
+        Some(dispatch.seq)
+    }
+
+    /// The nodes of the command.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.nodes.keys()
     }
 
     #[must_use]
@@ -173,7 +241,7 @@ impl Tally {
     /// Whether the node is one of the command's and has no final state.
     #[must_use]
     pub fn is_open(&self, node: &NodeId) -> bool {
-        self.nodes.get(node).is_some_and(|brief| !brief.state.is_final())
+        self.nodes.get(node).is_some_and(Brief::is_open)
     }
 
     /// The next moment at which [`Tally::next`] may say something new by itself.

@@ -15,13 +15,15 @@ use fleetwright_store::{Change, RowChange, Watch, WatchError};
 
 use super::operations;
 use super::output::{OutputKey, StreamKey, bytes_of, place};
-use super::records::{CommandRecord, InvocationRecord, OutputRow};
+use super::records::{CommandRecord, InvocationRecord, OutputRow, WaveRecord};
 use super::report::InvocationKey;
+use super::roster::{self, Roster};
+use super::state::State;
 use super::tally::Counts;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::next_key;
-use crate::tables::{COMMAND, INVOCATION, OUTPUT};
+use crate::tables::{COMMAND, COMMAND_WAVE, INVOCATION, OUTPUT};
 
 /// Rows read at once while catching up.
 const PAGE: usize = 64;
@@ -44,8 +46,16 @@ pub enum Output {
 #[derive(Debug)]
 enum Phase {
     Start,
-    Outputs { after: Option<OutputKey>, then: Then },
-    Invocations { after: Option<InvocationKey>, then: Then },
+    Outputs {
+        after: Option<OutputKey>,
+        then: Then,
+    },
+    /// The roster was read before the first page of rows.
+    Invocations {
+        roster: Option<Roster>,
+        after: Option<InvocationKey>,
+        then: Then,
+    },
     Live,
     Ended,
 }
@@ -87,7 +97,7 @@ impl Follower {
             match std::mem::replace(&mut self.phase, Phase::Ended) {
                 Phase::Start => self.start().await?,
                 Phase::Outputs { after, then } => self.outputs(after, then).await?,
-                Phase::Invocations { after, then } => self.invocations(after, then).await?,
+                Phase::Invocations { roster, after, then } => self.invocations(roster, after, then).await?,
                 Phase::Live => self.live().await?,
                 Phase::Ended => return Ok(None),
             }
@@ -103,7 +113,7 @@ impl Follower {
         }
         self.phase = match self.output {
             Output::Wanted => Phase::Outputs { after: None, then },
-            Output::Unwanted => Phase::Invocations { after: None, then },
+            Output::Unwanted => Phase::Invocations { roster: None, after: None, then },
         };
         Ok(())
     }
@@ -116,19 +126,29 @@ impl Follower {
         }
         self.phase = match next {
             Some(after) => Phase::Outputs { after: Some(after), then },
-            None => Phase::Invocations { after: None, then },
+            None => Phase::Invocations { roster: None, after: None, then },
         };
         Ok(())
     }
 
-    async fn invocations(&mut self, after: Option<InvocationKey>, then: Then) -> Result<(), Refusal> {
-        let page = INVOCATION.scan(&*self.house.store, &self.command, after.as_ref(), PAGE).await?;
-        let next = next_key(&page, PAGE);
-        for row in page.rows {
-            self.queue.push_back(Event::Invocation(row.key.1, Box::new(row.value)));
+    async fn invocations(
+        &mut self,
+        roster: Option<Roster>,
+        after: Option<InvocationKey>,
+        then: Then,
+    ) -> Result<(), Refusal> {
+        let command = operations::get(&self.house, &self.command).await?;
+        let roster = match roster {
+            Some(roster) => roster,
+            None => Roster::of(&self.house, &self.command, &command).await?,
+        };
+        let page = roster::page(&self.house, &roster, &self.command, &command, after.as_ref(), PAGE);
+        let (found, next) = page.await?;
+        for found in found {
+            self.queue.push_back(Event::Invocation(found.key.1, Box::new(found.record)));
         }
         self.phase = match (next, then) {
-            (Some(after), then) => Phase::Invocations { after: Some(after), then },
+            (Some(after), then) => Phase::Invocations { roster: Some(roster), after: Some(after), then },
             (None, Then::GoOnLive) => Phase::Live,
             (None, Then::End) => {
                 let record = operations::get(&self.house, &self.command).await?;
@@ -173,6 +193,13 @@ impl Follower {
                 self.queue.push_back(Event::Invocation(row.key.1, Box::new(row.value)));
             }
         }
+        for change in COMMAND_WAVE.decode_change(change) {
+            if let RowChange::Put(row) = change
+                && row.key.0 == self.command
+            {
+                self.push_away(&row.value).await?;
+            }
+        }
         for change in COMMAND.decode_change(change) {
             if let RowChange::Put(row) = change
                 && row.key == self.command
@@ -181,6 +208,21 @@ impl Follower {
                     self.phase = Phase::Ended;
                 }
                 self.push_command(row.value).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of nodes that are there something new is heard at once; those that are away are told as such.
+    async fn push_away(&mut self, wave: &WaveRecord) -> Result<(), Refusal> {
+        if wave.away.is_empty() {
+            return Ok(());
+        }
+        let command = operations::get(&self.house, &self.command).await?;
+        for (node, standing) in wave.standings() {
+            let record = standing.record(&command);
+            if record.state == State::Delayed {
+                self.queue.push_back(Event::Invocation(node.clone(), Box::new(record)));
             }
         }
         Ok(())

@@ -185,7 +185,7 @@ mod tests {
         check("/readyz?verbose=1&x=2", "*/*", &well, 200, "store: ok: takes commits\n").await;
         check("/readyz", "*/*", &ill, 503, "store: FAILED: it is full\ndisk: ok: 9 MiB free\n").await;
         let json =
-            "{\"ok\":true,\"parts\":[{\"detail\":\"takes commits\",\"name\":\"store\",\"ok\":true}]}\n";
+            "{\"ok\":true,\"parts\":[{\"name\":\"store\",\"ok\":true,\"detail\":\"takes commits\"}]}\n";
         check("/readyz", "application/json", &well, 200, json).await;
     }
 }

@@ -5,7 +5,7 @@
 //! after a restart means only that nobody saw the end.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ struct LineState {
     connected: Timestamp,
     last_seen: AtomicI64,
     mail: Notify,
+    /// The mailbox has entries that this line has not looked at.
+    mailbox: AtomicBool,
     closing: watch::Sender<Option<Closing>>,
 }
 
@@ -72,6 +74,7 @@ impl Lines {
             connected: now,
             last_seen: AtomicI64::new(now.millis()),
             mail: Notify::new(),
+            mailbox: AtomicBool::new(true),
             closing: watch::Sender::new(None),
         });
         let older = self.lock().insert(node.clone(), state.clone());
@@ -101,13 +104,23 @@ impl Lines {
     /// Tells the node's line that its mailbox has something new.
     pub fn nudge(&self, node: &NodeId) {
         if let Some(state) = self.lock().get(node) {
+            state.mailbox.store(true, Ordering::Relaxed);
             state.mail.notify_one();
         }
     }
 
-    /// Tells all lines that their mailboxes may have something new.
+    /// Tells the lines of these nodes that a command is there for them.
+    pub fn nudge_each(&self, nodes: &[NodeId]) {
+        let open = self.lock();
+        for state in nodes.iter().filter_map(|node| open.get(node)) {
+            state.mail.notify_one();
+        }
+    }
+
+    /// Tells all lines that there may be something new for them.
     pub fn nudge_all(&self) {
         for state in self.lock().values() {
+            state.mailbox.store(true, Ordering::Relaxed);
             state.mail.notify_one();
         }
     }
@@ -158,9 +171,15 @@ impl Line {
         Timestamp::from_millis(self.state.last_seen.load(Ordering::Relaxed))
     }
 
-    /// Completes when the mailbox may have something new.
+    /// Completes when there may be something new to deliver.
     pub async fn mail(&self) {
         self.state.mail.notified().await;
+    }
+
+    /// Whether the mailbox may have something new since this was last asked.
+    #[must_use]
+    pub fn look_into_mailbox(&self) -> bool {
+        self.state.mailbox.swap(false, Ordering::Relaxed)
     }
 
     /// Completes when the line is to be closed.

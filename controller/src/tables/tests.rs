@@ -67,11 +67,21 @@ fn every_table_reads_its_stored_examples() {
         &GROUP,
         r#"{"format":1,"description":"what serves","targets":[{"Tag":{"key":"role","values":["web"]}}],"created":1790000000000,"created_by":"admin"}"#,
     );
+    check(&mut seen, &COMMAND_TARGETS, r#"{"format":1,"nodes":["mi-0123456789abcdef0"]}"#);
+    check(
+        &mut seen,
+        &COMMAND_WAVE,
+        r#"{"format":1,"dispatch":{"at":1790000000000,"seq":7},"connected":["mi-0123456789abcdef0"],"away":[]}"#,
+    );
     check(&mut seen, &COMMAND_TOKEN, r#"{"format":1,"command":"67e55044-10b1-426f-9247-bb680e5fe0c8"}"#);
     check(
         &mut seen,
         &INVOCATION,
         r#"{"format":1,"state":"Failed","reason":{"StepFailed":{"step":"runShellScript","detail":"exit code 3"}},"dispatched":{"at":1790000000000,"seq":7},"started":1790000000100,"finished":1790000000200,"deadline":1790007200000,"report_seq":2,"steps":[{"name":"runShellScript","action":"aws:runShellScript","status":"Failed","exit_code":3,"started_ms":1790000000100,"finished_ms":1790000000190,"detail":"exit code 3","stdout_bytes":0,"stderr_bytes":36,"stdout_dropped_bytes":0,"stderr_dropped_bytes":0}],"cancel":null,"late":{"state":"Success","at":1790000009000}}"#,
+    );
+    check_again(
+        &INVOCATION,
+        r#"{"format":1,"state":"Cancelling","reason":{"CancelRequested":{"by":"admin"}},"dispatched":{"at":1790000000000,"seq":7},"started":null,"finished":null,"deadline":1790007200000,"report_seq":0,"steps":[],"cancel":{"by":"admin","at":1790000001000},"late":null,"taken":true}"#,
     );
     document_examples(&mut seen);
     check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);

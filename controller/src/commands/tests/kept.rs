@@ -12,11 +12,13 @@ use crate::commands::output::{self, Channel, Piece, StreamKey, bytes_of, place};
 use crate::commands::payload;
 use crate::commands::records::{CommandRecord, Outcome};
 use crate::commands::retention::Retention;
+use crate::commands::roster::Roster;
 use crate::commands::send::{Wanted, WhenEmpty, Wish, send};
+use crate::commands::state::{self, Reason};
 use crate::commands::tally::{Counts, Verdict};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
-use crate::tables::{COMMAND, NODE};
+use crate::tables::{COMMAND, INVOCATION, NODE};
 use crate::tests::{TestHouse, node, test_house};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -50,6 +52,10 @@ pub(super) async fn finish(house: &House, id: &CommandId, verdict: Verdict) {
     let finished = house.clock.now();
     row.value.outcome = Some(Outcome { verdict, finished, counts: Counts::default() });
     let mut batch = Batch::new();
+    for node in Roster::read(house, id).await.unwrap().nodes() {
+        let ended = state::lost(state::waiting(&row.value), Reason::LostOnNode {}, finished).unwrap();
+        INVOCATION.insert(&mut batch, &(id.clone(), node.clone()), &ended).unwrap();
+    }
     COMMAND.replace(&mut batch, &row).unwrap();
     history::close(&mut batch, id, &row.value).unwrap();
     house.store.commit(batch).await.unwrap();

@@ -8,7 +8,7 @@
 //! acknowledgement is sent. At most [`IN_FLIGHT`] deliveries are without an answer at any moment, and a node that does
 //! not read its stream is not read from either: neither side can make the other's memory grow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use fleetwright_proto::agent::{
     OutputAck, ReportAck, RunDocument, Welcome, goodbye,
 };
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::NodeId;
+use fleetwright_proto::ids::{CommandId, NodeId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -102,13 +102,24 @@ async fn end(node: &NodeId, outbound: &Outbound, refusal: &Refusal) {
     drop(outbound.send(Box::new(Err(refusal.clone().into()))).await);
 }
 
-/// What was sent of the mailbox on this stream.
+/// What was delivered on this stream.
 #[derive(Debug, Default)]
 struct MailState {
-    /// Everything up to here was sent or is in `refused`.
-    read_up_to: Option<u64>,
-    unanswered: BTreeSet<u64>,
+    unanswered: BTreeMap<u64, Source>,
+    /// What the node does not take now, until it is offered again.
+    refused: BTreeSet<u64>,
     offer_again: Option<Timestamp>,
+    /// The mailbox has entries for which there was no room.
+    left_in_mailbox: bool,
+}
+
+/// Where a delivery comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// An entry of the mailbox.
+    Mailbox(Mail),
+    /// A command that was sent to this node among others.
+    Wave(CommandId),
 }
 
 struct Session<'a> {
@@ -147,7 +158,8 @@ impl Session<'_> {
                 why = closing.as_mut() => return self.goodbye(why).await,
                 () = sleep_until(house, offer_again) => {
                     self.mail.offer_again = None;
-                    self.mail.read_up_to = None;
+                    self.mail.refused.clear();
+                    self.mail.left_in_mailbox = true;
                     Box::pin(self.deliver()).await?;
                 }
                 () = quiet.as_mut() => {
@@ -231,51 +243,71 @@ impl Session<'_> {
         if matches!(answer, Answer::Refused { .. }) {
             let again = self.house.clock.now().plus(OFFER_AGAIN);
             self.mail.offer_again.get_or_insert(again);
+            self.mail.refused.insert(seq);
         }
-        report::answered(self.house, self.line.node(), seq, answer).await?;
+        let node = self.line.node();
+        match self.mail.unanswered.get(&seq) {
+            Some(Source::Wave(command)) => {
+                report::taken(self.house, &(command.clone(), node.clone()), &answer).await?;
+            }
+            _ => report::answered(self.house, node, seq, answer).await?,
+        }
         self.settled(seq).await
     }
 
     /// The node has answered this delivery; there may be room for another one.
     async fn settled(&mut self, seq: u64) -> Result<(), Refusal> {
         let was_full = self.mail.unanswered.len() >= IN_FLIGHT;
-        let was_there = self.mail.unanswered.remove(&seq);
+        let was_there = self.mail.unanswered.remove(&seq).is_some();
         if was_full && was_there { self.deliver().await } else { Ok(()) }
     }
 
-    /// Sends what is in the mailbox and was not sent on this stream, as far as there is room.
+    /// Sends what is there for the node and was not sent on this stream, as far as there is room.
     async fn deliver(&mut self) -> Result<(), Refusal> {
-        while self.mail.unanswered.len() < IN_FLIGHT {
-            let entries = mailbox::read(self.house, self.line.node(), self.mail.read_up_to).await?;
-            if entries.is_empty() {
+        for (seq, source) in self.waiting().await? {
+            if self.mail.unanswered.contains_key(&seq) || self.mail.refused.contains(&seq) {
+                continue;
+            }
+            if self.mail.unanswered.len() >= IN_FLIGHT {
+                self.mail.left_in_mailbox = true;
                 return Ok(());
             }
-            for (seq, entry) in entries {
-                if self.mail.unanswered.len() >= IN_FLIGHT {
-                    return Ok(());
-                }
-                self.mail.read_up_to = Some(seq);
-                if self.mail.unanswered.contains(&seq) {
-                    continue;
-                }
-                if let Some(work) = self.work(entry.work).await? {
-                    self.mail.unanswered.insert(seq);
-                    self.house.meters.deliveries.add(1);
-                    self.say(Say::Delivery(Delivery { seq, work: Some(work) })).await?;
-                }
+            if let Some(work) = self.work(&source).await? {
+                self.mail.unanswered.insert(seq, source);
+                self.house.meters.deliveries.add(1);
+                self.say(Say::Delivery(Delivery { seq, work: Some(work) })).await?;
             }
         }
         Ok(())
     }
 
-    async fn work(&self, mail: Mail) -> Result<Option<Work>, Refusal> {
-        let command = match mail {
-            Mail::Cancel(command) => {
+    /// Everything that is there for the node, oldest first.
+    async fn waiting(&mut self) -> Result<Vec<(u64, Source)>, Refusal> {
+        let node = self.line.node();
+        let commands = self.house.lives.deliveries(node);
+        let mut waiting: Vec<_> = commands.into_iter().map(|(seq, id)| (seq, Source::Wave(id))).collect();
+        if self.line.look_into_mailbox() | std::mem::take(&mut self.mail.left_in_mailbox) {
+            let entries = mailbox::read(self.house, node).await?;
+            waiting.extend(entries.into_iter().map(|(seq, mail)| (seq, Source::Mailbox(mail))));
+            waiting.sort_by_key(|(seq, _)| *seq);
+        }
+        Ok(waiting)
+    }
+
+    async fn work(&self, source: &Source) -> Result<Option<Work>, Refusal> {
+        let command = match source {
+            Source::Mailbox(Mail::Cancel(command)) => {
                 return Ok(Some(Work::Cancel(CancelCommand { command_id: command.to_string() })));
             }
-            Mail::Run(command) => command,
+            Source::Mailbox(Mail::Run(command)) => command,
+            Source::Wave(command)
+                if !report::is_to_deliver(self.house, command, self.line.node()).await? =>
+            {
+                return Ok(None);
+            }
+            Source::Wave(command) => command,
         };
-        let Some(payload) = payload::load(self.house, &command).await? else {
+        let Some(payload) = payload::load(self.house, command).await? else {
             return Ok(None);
         };
         let within = self.house.clock.now().until(payload.record.deliver_by());
