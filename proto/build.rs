@@ -2,7 +2,11 @@
 
 use std::error::Error;
 
-const FILES: [&str; 2] = ["fleetwright/agent/v1/agent.proto", "fleetwright/control/v1/control.proto"];
+const FILES: [&str; 3] = [
+    "fleetwright/agent/v1/agent.proto",
+    "fleetwright/control/v1/control.proto",
+    "fleetwright/control/v1/access.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

@@ -12,8 +12,8 @@ mod judge;
 
 use std::time::Duration;
 
-pub(crate) use files::new_private_folder;
 pub use files::{AuthorityError, OperatorFiles, keep_operator, open, operator_files};
+pub(crate) use files::{new_private_folder, write_private};
 pub use issue::{Authority, IssueError, Issued};
 pub use judge::{CertificateRefusal, ClientVerifier, Identity, judge};
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fleetwright_proto::clock::{SharedClock, Timestamp};
 use fleetwright_store::{Blobs, SharedStore};
 
+use crate::access::Access;
 use crate::authority::Authority;
 use crate::bounds::{BLOB_WRITES, Pool};
 use crate::commands::lives::Lives;
@@ -27,6 +28,7 @@ pub struct House {
     pub blobs: Blobs,
     pub clock: SharedClock,
     pub authority: Authority,
+    pub access: Access,
     pub lines: Arc<Lines>,
     pub sequence: Sequence,
     pub payloads: Payloads,
@@ -47,6 +49,7 @@ impl House {
         blobs: Blobs,
         clock: SharedClock,
         authority: Authority,
+        access: Access,
         limits: Limits,
     ) -> Self {
         let started = clock.now();
@@ -55,6 +58,7 @@ impl House {
             blobs,
             clock,
             authority,
+            access,
             lines: Arc::default(),
             sequence: Sequence::starting_at(started),
             payloads: Payloads::default(),

@@ -3,7 +3,7 @@
 //! ```text
 //!   doors        authenticate, authorise, translate; nothing else
 //!     │
-//!   nodes · commands · documents · mailbox        operations, records, and what happens by itself
+//!   nodes · commands · documents · access · mailbox        operations, records, and what happens by itself
 //!     │
 //!   fleetwright_store                 tables and blobs: the truth
 //! ```
@@ -12,6 +12,7 @@
 //! with a pure function and writes the difference, and may be killed at any line. Nothing is acknowledged before it
 //! is durable.
 
+pub mod access;
 pub mod authority;
 pub mod bounds;
 pub mod commands;

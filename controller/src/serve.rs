@@ -11,6 +11,8 @@ use fleetwright_store::{BlobError, Blobs, OpenError, SharedStore, SledSettings, 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::access::seal::{Seal, SealError};
+use crate::access::{self, Access};
 use crate::authority::{self, AuthorityError, IssueError};
 use crate::commands::notify::outbox;
 use crate::commands::notify::receiver::Sender;
@@ -52,6 +54,8 @@ pub enum StartError {
     Operator(#[from] IssueError),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error("cannot pick up what an earlier run left")]
     Recover(#[source] Refusal),
     #[error(transparent)]
@@ -99,7 +103,9 @@ impl Controller {
         authority::keep_operator(&authority, &data_dir, clock.now())?;
         let secret = Secret::open(&settings.notification_secret())?;
         let sender = Sender::new(secret, clock.clone());
-        let house = Arc::new(House::new(store, blobs, clock, authority, settings.limits()));
+        let access = Access::new(Seal::open_file(&data_dir.join("access/seal.key"))?);
+        let house = Arc::new(House::new(store, blobs, clock, authority, access, settings.limits()));
+        access::operators::start(&house).await.map_err(StartError::Recover)?;
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
         departures::finish_all(&house).await.map_err(StartError::Recover)?;
@@ -120,6 +126,8 @@ impl Controller {
         tasks.spawn(reconcile::run(house.clone()));
         tasks.spawn(mailbox::route(house.clone()));
         tasks.spawn(outbox::run(house.clone(), sender));
+        tasks.spawn(access::known::follow(house.clone()));
+        tasks.spawn(every(house.clone(), access::known::FLUSH_INTERVAL, Chore::AccessKeyUses));
         tasks.spawn(every(house.clone(), presence::FLUSH_INTERVAL, Chore::FlushPresence));
         tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
         tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));
@@ -193,6 +201,7 @@ enum Chore {
     Departures,
     Retention,
     Documents,
+    AccessKeyUses,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
@@ -204,6 +213,7 @@ async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
             Chore::FlushPresence => presence::flush(&house).await,
             Chore::Departures => departures::finish_all(&house).await,
             Chore::Documents => sweep.run_once(&house).await.map_err(Refusal::from),
+            Chore::AccessKeyUses => access::known::flush_uses(&house).await,
             Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {

@@ -29,15 +29,21 @@
 //! notice-open      CommandId                               commands of which somebody has still to hear
 //! output-length    CommandId, NodeId, step and stream         how many bytes of a stream are durable
 //! output           CommandId, NodeId, step and stream, offset  a piece of it, or where its blob is
+//! access-operator  name                                    who may ask
+//! access-key       AccessKeyId                             an access key, its secret sealed
+//! key-use          AccessKeyId                             when it was last used
 //! ```
 //!
 //! Limits: rows of finished commands go by age (`retention.commands_days`), with everything under their id; nodes and
 //! activations stay until an operator deletes them, expired activations go after the same age. Documents stay until an
-//! operator deletes them and are counted against `documents.*`; uploads go after a day.
+//! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators and their access keys
+//! stay until an operator deletes them, and are counted.
 
 use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
+use crate::access::key_id::AccessKeyId;
+use crate::access::records::{AccessKeyRecord, AccessKeyUseRecord, OperatorRecord};
 use crate::commands::notify::NoticeRecord;
 use crate::commands::records::{
     CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TargetsRecord, TokenRecord, WaveRecord,
@@ -80,6 +86,9 @@ pub const DOCUMENT_LEAVING: Table<KeptId, LeavingRecord> = Table::new("document-
 pub const DOCUMENT_UPLOAD: Table<KeptId, UploadRecord> = Table::new("document-upload");
 pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::new("output-length");
 pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
+pub const ACCESS_OPERATOR: Table<String, OperatorRecord> = Table::new("access-operator");
+pub const ACCESS_KEY: Table<AccessKeyId, AccessKeyRecord> = Table::new("access-key");
+pub const KEY_USE: Table<AccessKeyId, AccessKeyUseRecord> = Table::new("key-use");
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ use fleetwright_proto::clock::{ManualClock, Timestamp};
 use fleetwright_store::{Blobs, MemoryStore};
 use tempfile::TempDir;
 
+use crate::access::Access;
+use crate::access::seal::Seal;
 use crate::authority;
 use crate::house::House;
 use crate::nodes::records::{Facts, NodeRecord};
@@ -25,9 +27,10 @@ pub(crate) fn test_house() -> TestHouse {
     let now = fleetwright_proto::clock::Clock::now(&clock);
     let authority = authority::open(&folder.path().join("authority"), now).unwrap();
     let blobs = Blobs::open_folder(folder.path().join("blobs")).unwrap();
+    let access = Access::new(Seal::open_file(&folder.path().join("access/seal.key")).unwrap());
     let limits = Settings::default().limits();
-    let house =
-        House::new(Arc::new(MemoryStore::default()), blobs, Arc::new(clock.clone()), authority, limits);
+    let store = Arc::new(MemoryStore::default());
+    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, access, limits);
     TestHouse { house, clock, _folder: folder }
 }
 

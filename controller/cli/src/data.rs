@@ -4,6 +4,7 @@
 //! Everywhere: keys in snake_case, times in RFC 3339 or null, durations in milliseconds with `_ms` in the name,
 //! states in the words of SSM.
 
+pub(crate) mod access;
 pub(crate) mod activation;
 pub(crate) mod command;
 pub(crate) mod document;

@@ -89,6 +89,9 @@ pub enum OperatorCommand {
     /// Let hosts join: make, list and delete activations
     #[command(subcommand)]
     Activation(verbs::activation::ActivationVerb),
+    /// Say who may use the controller
+    #[command(subcommand)]
+    Access(verbs::access::AccessVerb),
     /// Say how the controller is, and how full each bounded thing in it
     Status(verbs::status::StatusArgs),
     /// Choose between controllers
@@ -110,6 +113,7 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Node(verb) => verbs::node::run(io, &asked, verb).await,
         OperatorCommand::Group(verb) => verbs::group::run(io, &asked, verb).await,
         OperatorCommand::Activation(verb) => verbs::activation::run(io, &asked, verb).await,
+        OperatorCommand::Access(verb) => verbs::access::run(io, &asked, verb).await,
         OperatorCommand::Status(args) => verbs::status::run(io, &asked, args).await,
         OperatorCommand::Context(verb) => verbs::context::run(io, &asked, verb),
     };

@@ -1,5 +1,6 @@
 //! The verbs, one file for each noun: arguments with their help, the question to the controller, the answer printed.
 
+pub(crate) mod access;
 pub(crate) mod activation;
 pub(crate) mod command;
 pub(crate) mod context;

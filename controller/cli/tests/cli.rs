@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+#[path = "cli/access.rs"]
+mod access;
 #[path = "cli/answers.rs"]
 mod answers;
 #[path = "cli/connection.rs"]

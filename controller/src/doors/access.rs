@@ -60,6 +60,10 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Documents/ShareDocument", Caller::Operator),
     ("/fleetwright.control.v1.Documents/ChangeDocumentTags", Caller::Operator),
     ("/fleetwright.control.v1.Documents/UploadAttachment", Caller::Operator),
+    ("/fleetwright.control.v1.Access/CreateAccessKey", Caller::Operator),
+    ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
+    ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Operator),
+    ("/fleetwright.control.v1.Access/DeleteAccessKey", Caller::Operator),
 ];
 
 /// Whether this peer may call this path. A path without a row is let through to be answered as unknown.
@@ -97,7 +101,11 @@ mod tests {
     #[test]
     fn every_rpc_has_a_row_and_every_row_an_rpc() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
-        let files = ["fleetwright/agent/v1/agent.proto", "fleetwright/control/v1/control.proto"];
+        let files = [
+            "fleetwright/agent/v1/agent.proto",
+            "fleetwright/control/v1/control.proto",
+            "fleetwright/control/v1/access.proto",
+        ];
         let descriptors = protox::compile(files, [root]).unwrap();
         let rpcs: BTreeSet<_> = descriptors
             .file

@@ -1,5 +1,6 @@
 //! The gRPC door: one file for each service, and the one place where refusals become status codes.
 
+pub mod access;
 pub mod activations;
 pub mod agent;
 pub mod commands;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use fleetwright_proto::MESSAGE_MAX_BYTES;
 use fleetwright_proto::agent::agent_server::AgentServer;
+use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
@@ -38,6 +40,7 @@ pub fn routes(house: &Arc<House>) -> Routes {
         .add_service(commands)
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
         .add_service(ActivationsServer::new(activations::ActivationsDoor::new(house.clone())))
+        .add_service(AccessServer::new(access::AccessDoor::new(house.clone())))
         .add_service(ControllerServer::new(controller::ControllerDoor::new(house.clone())))
 }
 

@@ -86,8 +86,23 @@ fn every_table_reads_its_stored_examples() {
     document_examples(&mut seen);
     check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);
     check(&mut seen, &OUTPUT, "\0exact bytes");
+    access_examples(&mut seen);
     let drawn = include_str!("../tables.rs").matches("Table::new(\"").count();
     assert_eq!(seen.len(), drawn, "every table has an example: {seen:?}");
+}
+
+fn access_examples(seen: &mut Vec<&'static str>) {
+    check(
+        seen,
+        &ACCESS_OPERATOR,
+        r#"{"format":1,"description":"on call","created":1790000000000,"created_by":"admin","standing":"Enabled","groups":["admins","web"]}"#,
+    );
+    check(
+        seen,
+        &ACCESS_KEY,
+        r#"{"format":1,"operator":"ada","operator_created":1790000000000,"description":"ci","created":1790000000001,"created_by":"admin","standing":"Disabled","expires":1790086400000,"sealed_secret":"AAAA"}"#,
+    );
+    check(seen, &KEY_USE, r#"{"format":1,"last_used":1790000000002}"#);
 }
 
 fn document_examples(seen: &mut Vec<&'static str>) {

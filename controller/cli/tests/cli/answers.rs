@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use fleetwright_proto::control::access_server::Access;
 use fleetwright_proto::control::activations_server::Activations;
 use fleetwright_proto::control::commands_server::Commands;
 use fleetwright_proto::control::controller_server::Controller;
@@ -50,6 +51,45 @@ impl Controller for Shared {
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<GetStatusResponse> {
         self.check()?;
         Ok(Response::new(self.script.lock().unwrap().status.clone()))
+    }
+}
+
+#[tonic::async_trait]
+impl Access for Shared {
+    async fn create_access_key(
+        &self,
+        request: Request<CreateAccessKeyRequest>,
+    ) -> Answer<CreateAccessKeyResponse> {
+        self.note(Asked::CreateAccessKey(request.into_inner()))?;
+        Ok(Response::new(CreateAccessKeyResponse {
+            access_key: self.script.lock().unwrap().access_keys.first().cloned(),
+            secret_access_key: "secret/of+40+characters".into(),
+        }))
+    }
+
+    async fn list_access_keys(
+        &self,
+        request: Request<ListAccessKeysRequest>,
+    ) -> Answer<ListAccessKeysResponse> {
+        self.check()?;
+        let script = self.script.lock().unwrap();
+        let (access_keys, next_page_token) = page(&script.access_keys, &request.get_ref().page_token);
+        Ok(Response::new(ListAccessKeysResponse { access_keys, next_page_token }))
+    }
+
+    async fn change_access_key(
+        &self,
+        request: Request<ChangeAccessKeyRequest>,
+    ) -> Answer<ChangeAccessKeyResponse> {
+        self.check()?;
+        let enabled = request.get_ref().enabled;
+        let key = self.script.lock().unwrap().access_keys.first().cloned();
+        Ok(Response::new(ChangeAccessKeyResponse { access_key: key.map(|key| AccessKey { enabled, ..key }) }))
+    }
+
+    async fn delete_access_key(&self, _: Request<DeleteAccessKeyRequest>) -> Answer<DeleteAccessKeyResponse> {
+        self.check()?;
+        Ok(Response::new(DeleteAccessKeyResponse {}))
     }
 }
 

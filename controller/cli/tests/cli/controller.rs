@@ -5,17 +5,18 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::{
-    Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateActivationRequest,
-    CreateDocumentRequest, DeleteDocumentRequest, Document, DocumentShare, ExplainResponse,
-    GetStatusResponse, Group, Invocation, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node,
-    OutputChunk, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest,
-    UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
+    AccessKey, Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest,
+    CreateActivationRequest, CreateDocumentRequest, DeleteDocumentRequest, Document, DocumentShare,
+    ExplainResponse, GetStatusResponse, Group, Invocation, ListCommandsRequest, ListDocumentsRequest,
+    ListNodesRequest, Node, OutputChunk, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest,
+    ShareDocumentRequest, UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -36,6 +37,7 @@ pub(crate) enum Asked {
     Send(SendCommandRequest),
     Cancel(CancelCommandRequest),
     CreateActivation(CreateActivationRequest),
+    CreateAccessKey(CreateAccessKeyRequest),
     ListNodes(ListNodesRequest),
     ListCommands(ListCommandsRequest),
     Wait(WaitNodesRequest),
@@ -57,6 +59,7 @@ pub(crate) enum Asked {
 pub(crate) struct Script {
     pub(crate) status: GetStatusResponse,
     pub(crate) activations: Vec<Activation>,
+    pub(crate) access_keys: Vec<AccessKey>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) documents: Vec<Document>,
     /// What every document says.
@@ -145,6 +148,7 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     match service.as_str() {
         "fleetwright.control.v1.Controller" => ControllerServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Activations" => ActivationsServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Access" => AccessServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Nodes" => NodesServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Documents" => DocumentsServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Commands" => CommandsServer::from_arc(shared).oneshot(request).await,

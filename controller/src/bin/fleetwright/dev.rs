@@ -262,7 +262,8 @@ fn what_next(controller: &Controller, current: Refreshed) {
          alias fleetwright={program}\n  \
          fleetwright{context} run --target all -- uname -a\n  \
          fleetwright{context} node list\n  \
-         fleetwright{context} activation create      (to let another host join {})\n\
+         fleetwright{context} activation create      (to let another host join {})\n  \
+         fleetwright{context} access key create --format env      (for the AWS command line and SDKs)\n\
          Ctrl-C stops the controller and its agent.",
         controller.address()
     ));

@@ -1,0 +1,247 @@
+//! What every request asks of access, in memory: operators and access keys with their opened secrets.
+//!
+//! It is read anew as a whole after each change in this process, before the change is answered, and by [`follow`] when
+//! another process changed something. A row that did not change is not opened again.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use fleetwright_proto::clock::Timestamp;
+use fleetwright_store::{Batch, Revision, Row, Store, WatchError};
+
+use super::Principal;
+use super::key_id::{AccessKeyId, Secret};
+use super::records::{AccessKeyRecord, AccessKeyUseRecord, OperatorRecord, Standing};
+use super::seal::Seal;
+use crate::error::Refusal;
+use crate::house::House;
+use crate::records::Pages;
+use crate::tables::{ACCESS_KEY, ACCESS_OPERATOR, KEY_USE};
+
+/// How often [`flush_uses`] is due: what a controller that is killed may forget of "last used".
+pub const FLUSH_INTERVAL: Duration = Duration::from_secs(60);
+/// After a failure to read.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The tables that [`follow`] follows begin with this.
+const TABLES: &[u8] = b"access-";
+const FLUSH_BATCH: usize = 512;
+
+/// The gate of the house.
+#[derive(Debug)]
+pub struct Access {
+    pub(super) seal: Seal,
+    known: RwLock<Arc<Known>>,
+    /// One reader at a time, so that what was read last is what stays.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// One moment of it.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    read_at: Revision,
+    operators: HashMap<String, KnownOperator>,
+    keys: HashMap<AccessKeyId, Arc<KnownKey>>,
+}
+
+#[derive(Debug)]
+pub(super) struct KnownOperator {
+    pub(super) record: OperatorRecord,
+    principal: Principal,
+}
+
+#[derive(Debug)]
+struct KnownKey {
+    revision: Revision,
+    record: AccessKeyRecord,
+    /// None when the seal does not open.
+    secret: Option<Secret>,
+    last_used: AtomicI64,
+    flushed: AtomicI64,
+}
+
+/// Why an access key lets nobody in. The words are for the log and for operators; a door tells strangers less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefusal {
+    #[error("there is no such access key")]
+    Unknown,
+    #[error("the access key is disabled")]
+    Disabled,
+    #[error("the access key has expired")]
+    Expired,
+    #[error("the operator of the access key is disabled")]
+    OperatorDisabled,
+    #[error("the secret of the access key cannot be opened with this controller's key")]
+    Sealed,
+}
+
+/// An access key that may be used now, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    key: Arc<KnownKey>,
+    /// What signatures are made with.
+    pub secret: Secret,
+    pub principal: Principal,
+}
+
+impl Signer {
+    /// To be called when a signature was found good.
+    pub fn note_use(&self, now: Timestamp) {
+        self.key.last_used.fetch_max(now.millis(), Ordering::Relaxed);
+    }
+}
+
+impl Access {
+    #[must_use]
+    pub fn new(seal: Seal) -> Self {
+        Self { seal, known: RwLock::default(), reading: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) fn known(&self) -> Arc<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The access key with this id, if it may be used now. Asks no store.
+    pub fn signer(&self, id: &str, now: Timestamp) -> Result<Signer, KeyRefusal> {
+        let known = self.known();
+        let id: AccessKeyId = id.parse().map_err(|_| KeyRefusal::Unknown)?;
+        let key = known.keys.get(&id).ok_or(KeyRefusal::Unknown)?;
+        let operator = known.owner(&key.record).ok_or(KeyRefusal::Unknown)?;
+        if key.record.standing == Standing::Disabled {
+            return Err(KeyRefusal::Disabled);
+        }
+        if key.record.expired(now) {
+            return Err(KeyRefusal::Expired);
+        }
+        if operator.record.standing == Standing::Disabled {
+            return Err(KeyRefusal::OperatorDisabled);
+        }
+        let secret = key.secret.clone().ok_or(KeyRefusal::Sealed)?;
+        Ok(Signer { key: key.clone(), secret, principal: operator.principal.clone() })
+    }
+
+    /// When the key was last used, as far as this process knows.
+    pub(super) fn last_used(&self, id: &AccessKeyId) -> Option<Timestamp> {
+        let known = self.known();
+        let millis = known.keys.get(id)?.last_used.load(Ordering::Relaxed);
+        (millis > 0).then(|| Timestamp::from_millis(millis))
+    }
+}
+
+impl Known {
+    pub(super) fn operator(&self, name: &str) -> Option<&KnownOperator> {
+        self.operators.get(name)
+    }
+
+    /// The operator that a key was made for; another one of the same name, made later, is not he.
+    fn owner(&self, key: &AccessKeyRecord) -> Option<&KnownOperator> {
+        self.operator(&key.operator).filter(|operator| operator.record.created == key.operator_created)
+    }
+
+    pub(super) fn keys_of(&self, operator: &str) -> usize {
+        self.keys.values().filter(|key| key.record.operator == operator).count()
+    }
+}
+
+/// Reads everything anew. When this returns, every commit that was answered before is known.
+pub async fn reread(house: &House) -> Result<(), Refusal> {
+    let _alone = house.access.reading.lock().await;
+    let store = &*house.store;
+    let old = house.access.known();
+    let mut known = Known { read_at: store.revision(), ..Known::default() };
+    let mut pages = Pages::of(&ACCESS_OPERATOR, ());
+    while let Some(rows) = pages.next(store).await? {
+        known.operators.extend(rows.into_iter().map(known_operator));
+    }
+    let mut pages = Pages::of(&ACCESS_KEY, ());
+    while let Some(rows) = pages.next(store).await? {
+        for row in rows {
+            let key = match old.keys.get(&row.key) {
+                Some(same) if same.revision == row.revision => same.clone(),
+                earlier => {
+                    let used = match earlier {
+                        Some(earlier) => earlier.last_used.load(Ordering::Relaxed),
+                        None => used_before(store, &row.key).await?,
+                    };
+                    Arc::new(open(&house.access.seal, &row, used))
+                }
+            };
+            known.keys.insert(row.key, key);
+        }
+    }
+    *house.access.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    Ok(())
+}
+
+fn known_operator(row: Row<String, OperatorRecord>) -> (String, KnownOperator) {
+    let groups: Vec<_> = row.value.groups.iter().cloned().collect();
+    let principal = Principal { name: row.key.as_str().into(), groups: groups.into() };
+    (row.key, KnownOperator { record: row.value, principal })
+}
+
+fn open(seal: &Seal, row: &Row<AccessKeyId, AccessKeyRecord>, used: i64) -> KnownKey {
+    let secret = seal.open(row.key.as_str(), &row.value.sealed_secret).and_then(Secret::from_opened);
+    if secret.is_none() {
+        tracing::error!(key = %row.key, "the secret of an access key cannot be opened: it lets nobody in");
+    }
+    KnownKey {
+        revision: row.revision,
+        record: row.value.clone(),
+        secret,
+        last_used: AtomicI64::new(used),
+        flushed: AtomicI64::new(used),
+    }
+}
+
+async fn used_before(store: &dyn Store, id: &AccessKeyId) -> Result<i64, Refusal> {
+    Ok(KEY_USE.get(store, id).await?.map_or(0, |row| row.value.last_used.millis()))
+}
+
+/// Reads anew whenever another process changed something. Runs until the store closes.
+pub async fn follow(house: Arc<House>) {
+    loop {
+        let mut watch = house.store.watch(TABLES, house.store.revision());
+        // What came before the watch was set up.
+        reread_at_last(&house).await;
+        loop {
+            match watch.next().await {
+                Ok(change) if change.revision <= house.access.known().read_at => {}
+                Ok(_) => reread_at_last(&house).await,
+                Err(WatchError::Compacted) => break,
+                Err(WatchError::Closed) => return,
+            }
+        }
+    }
+}
+
+async fn reread_at_last(house: &House) {
+    while let Err(error) = reread(house).await {
+        tracing::warn!(%error, "operators and access keys cannot be read; tried again soon");
+        house.clock.sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Writes down when keys were last used.
+pub async fn flush_uses(house: &House) -> Result<(), Refusal> {
+    let known = house.access.known();
+    let used: Vec<_> = known
+        .keys
+        .iter()
+        .map(|(id, key)| (id, key, key.last_used.load(Ordering::Relaxed)))
+        .filter(|(_, key, used)| *used > key.flushed.load(Ordering::Relaxed))
+        .collect();
+    for part in used.chunks(FLUSH_BATCH) {
+        let mut batch = Batch::new();
+        for (id, _, used) in part {
+            // A key that is deleted meanwhile leaves nothing behind: the rest is written next time.
+            batch.require(ACCESS_KEY.exists(id));
+            KEY_USE.put(&mut batch, id, &AccessKeyUseRecord { last_used: Timestamp::from_millis(*used) })?;
+        }
+        house.store.commit(batch).await?;
+        for (_, key, used) in part {
+            key.flushed.fetch_max(*used, Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}

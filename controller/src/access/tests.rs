@@ -1,0 +1,3 @@
+//! Access over a real house.
+
+mod keys;
