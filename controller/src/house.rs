@@ -15,11 +15,16 @@ use crate::commands::lives::Lives;
 use crate::commands::payload::Payloads;
 use crate::doors::listener::guests::Guests;
 use crate::health::Pulse;
+use crate::keys::ring::KeyRing;
 use crate::mailbox::Sequence;
 use crate::meters::Meters;
 use crate::metrics::Walks;
+use crate::mirror::Mirror;
 use crate::nodes::presence::Lines;
+use crate::parameters::names::ParameterKey;
+use crate::parameters::records::ParameterRecord;
 use crate::settings::Limits;
+use crate::tables::PARAMETER;
 
 /// See the head of this module.
 #[derive(Debug)]
@@ -33,6 +38,9 @@ pub struct House {
     pub sequence: Sequence,
     pub payloads: Payloads,
     pub lives: Lives,
+    /// The latest version of every parameter.
+    pub(crate) parameters: Mirror<ParameterKey, ParameterRecord>,
+    pub keys: KeyRing,
     pub limits: Limits,
     pub meters: Meters,
     pub guests: Arc<Guests>,
@@ -50,6 +58,7 @@ impl House {
         clock: SharedClock,
         authority: Authority,
         access: Access,
+        keys: KeyRing,
         limits: Limits,
     ) -> Self {
         let started = clock.now();
@@ -63,6 +72,8 @@ impl House {
             sequence: Sequence::starting_at(started),
             payloads: Payloads::default(),
             lives: Lives::default(),
+            parameters: Mirror::of(&PARAMETER, limits.parameters.cache_bytes, ParameterRecord::weight),
+            keys,
             limits,
             meters: Meters::default(),
             guests: Arc::default(),

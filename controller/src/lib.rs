@@ -3,7 +3,7 @@
 //! ```text
 //!   doors        authenticate, authorise, translate; nothing else
 //!     │
-//!   nodes · commands · documents · access · mailbox        operations, records, and what happens by itself
+//!   nodes · commands · documents · parameters · keys · access · mailbox        operations, records, and what happens by itself
 //!     │
 //!   fleetwright_store                 tables and blobs: the truth
 //! ```
@@ -21,10 +21,13 @@ pub mod doors;
 pub mod error;
 pub mod health;
 pub mod house;
+pub mod keys;
 pub mod mailbox;
 pub mod meters;
 pub mod metrics;
+mod mirror;
 pub mod nodes;
+pub mod parameters;
 mod records;
 pub mod room;
 pub mod serve;

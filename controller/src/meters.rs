@@ -104,7 +104,17 @@ words! {
 
 words! {
     /// What was refused because the controller has no room for it.
-    NewWork { Command => "command", Activation => "activation", Enrolment => "enrolment" }
+    NewWork {
+        Command => "command",
+        Activation => "activation",
+        Enrolment => "enrolment",
+        Parameter => "parameter",
+    }
+}
+
+words! {
+    /// What policies of parameters brought about.
+    PolicyEvent { Expired => "expired", Notified => "notified" }
 }
 
 words! {
@@ -157,6 +167,7 @@ pub struct Meters {
     pub handshakes: Counters<HandshakeEnd>,
     pub turned_away: Counters<TurnedAway>,
     pub refused_work: Counters<NewWork>,
+    pub parameter_policies: Counters<PolicyEvent>,
     pub deliveries: Counter,
     pub reports: Counter,
     pub output_bytes: Counter,

@@ -92,6 +92,10 @@ pub const METRICS: &[Metric] = &[
         "fleetwright_work_refused_total",
         "New work that was refused because the disk had no room, by kind.",
     ),
+    counter(
+        "fleetwright_parameter_policies_total",
+        "Parameters that expired, and policies that were told of, by which.",
+    ),
     gauge("fleetwright_open_commands", "Commands without a final state."),
     counter("fleetwright_invocations_ended_total", "Invocations that came to a final state, by status."),
     counter("fleetwright_deliveries_total", "Deliveries sent to nodes, repeated ones included."),
@@ -217,6 +221,7 @@ fn about_store(page: &mut Page, house: &House) {
 fn about_work(page: &mut Page, house: &House) {
     let meters = &house.meters;
     by_word(page, "fleetwright_work_refused_total", "work", &meters.refused_work);
+    by_word(page, "fleetwright_parameter_policies_total", "event", &meters.parameter_policies);
     page.plain("fleetwright_open_commands", house.lives.count() as u64);
     by_word(page, "fleetwright_invocations_ended_total", "status", &meters.invocations_ended);
     page.plain("fleetwright_deliveries_total", meters.deliveries.get());

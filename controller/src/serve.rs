@@ -26,9 +26,13 @@ use crate::doors::listener::{ListenError, Listener};
 use crate::error::Refusal;
 use crate::health;
 use crate::house::House;
+use crate::keys::ring::KeyRing;
+use crate::keys::root::{Places, RootKeyError};
+use crate::keys::rotate;
 use crate::mailbox;
 use crate::nodes::departures;
 use crate::nodes::presence::{self, Closing};
+use crate::parameters::expire;
 use crate::settings::Settings;
 
 /// How long streams get to say goodbye when the controller stops.
@@ -56,6 +60,8 @@ pub enum StartError {
     Secret(#[from] SecretError),
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error(transparent)]
+    RootKey(#[from] RootKeyError),
     #[error("cannot pick up what an earlier run left")]
     Recover(#[source] Refusal),
     #[error(transparent)]
@@ -104,7 +110,9 @@ impl Controller {
         let secret = Secret::open(&settings.notification_secret())?;
         let sender = Sender::new(secret, clock.clone());
         let access = Access::new(Seal::open_file(&data_dir.join("access/seal.key"))?);
-        let house = Arc::new(House::new(store, blobs, clock, authority, access, settings.limits()));
+        let places = Places::of_process(settings.root_key_files());
+        let keys = KeyRing::open(&*store, &places, settings.keys.unknown).await?;
+        let house = Arc::new(House::new(store, blobs, clock, authority, access, keys, settings.limits()));
         access::operators::start(&house).await.map_err(StartError::Recover)?;
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
@@ -132,6 +140,8 @@ impl Controller {
         tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
         tasks.spawn(every(house.clone(), retention::INTERVAL, Chore::Retention));
         tasks.spawn(every(house.clone(), documents::sweep::INTERVAL, Chore::Documents));
+        tasks.spawn(every(house.clone(), expire::INTERVAL, Chore::Expiry));
+        tasks.spawn(every(house.clone(), rotate::INTERVAL, Chore::Keys));
         tasks.spawn(health::beat(house.clone()));
         tasks.spawn(health::probe_store(house.clone()));
         if let Some(monitoring) = monitoring {
@@ -202,6 +212,8 @@ enum Chore {
     Retention,
     Documents,
     AccessKeyUses,
+    Expiry,
+    Keys,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
@@ -214,6 +226,8 @@ async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
             Chore::Departures => departures::finish_all(&house).await,
             Chore::Documents => sweep.run_once(&house).await.map_err(Refusal::from),
             Chore::AccessKeyUses => access::known::flush_uses(&house).await,
+            Chore::Expiry => expire::run_once(&house).await.map_err(Refusal::from),
+            Chore::Keys => rotate::run_once(&house).await.map_err(Refusal::from),
             Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {

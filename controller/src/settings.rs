@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::commands::notify::PlainHttp;
+use crate::keys::ring::UnknownKeys;
+use crate::parameters::kinds::TierWish;
 use crate::room::Reserve;
 
 /// The default configuration with its explanations; `fleetwright serve --print-config` prints it.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub agents: AgentSettings,
     pub output: OutputSettings,
     pub documents: DocumentSettings,
+    pub parameters: ParameterSettings,
+    pub keys: KeySettings,
     pub retention: RetentionSettings,
     pub notifications: NotificationSettings,
 }
@@ -101,6 +105,23 @@ pub struct DocumentSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub struct ParameterSettings {
+    pub standard_max: u64,
+    pub advanced_max: u64,
+    pub default_tier: TierWish,
+    pub cache_mib: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeySettings {
+    /// Empty: beside the data folder.
+    pub root_key_file: PathBuf,
+    pub unknown: UnknownKeys,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RetentionSettings {
     pub commands_days: u64,
 }
@@ -117,6 +138,8 @@ impl Default for Settings {
             agents: AgentSettings::default(),
             output: OutputSettings::default(),
             documents: DocumentSettings::default(),
+            parameters: ParameterSettings::default(),
+            keys: KeySettings::default(),
             retention: RetentionSettings::default(),
             notifications: NotificationSettings::default(),
         }
@@ -147,10 +170,29 @@ impl Default for DocumentSettings {
     }
 }
 
+impl Default for ParameterSettings {
+    fn default() -> Self {
+        Self { standard_max: 100_000, advanced_max: 100_000, default_tier: TierWish::Standard, cache_mib: 64 }
+    }
+}
+
 impl Default for RetentionSettings {
     fn default() -> Self {
         Self { commands_days: 30 }
     }
+}
+
+/// The bounds of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParameterLimits {
+    /// How many standard parameters there may be.
+    pub standard: u64,
+    /// How many advanced ones.
+    pub advanced: u64,
+    /// What a parameter is when its caller does not say.
+    pub default_tier: TierWish,
+    /// Memory for the latest versions.
+    pub cache_bytes: usize,
 }
 
 /// The checked bounds that operations go by.
@@ -168,6 +210,7 @@ pub struct Limits {
     pub document_shares: u64,
     /// Bytes of one file of a document.
     pub attachment_max_bytes: u64,
+    pub parameters: ParameterLimits,
     /// How long finished commands are kept.
     pub keep_commands: Duration,
     /// Below this much free space new work is refused.
@@ -201,6 +244,8 @@ impl Settings {
             agents,
             output,
             documents,
+            parameters,
+            keys: _,
             retention,
             notifications: _,
         } = self;
@@ -212,6 +257,9 @@ impl Settings {
             (1..=100_000).contains(&documents.versions_max),
             (1..=10_000).contains(&documents.shares_max),
             (1..=16_384).contains(&documents.attachment_max_mib),
+            (1..=10_000_000).contains(&parameters.standard_max),
+            (1..=10_000_000).contains(&parameters.advanced_max),
+            (1..=65_536).contains(&parameters.cache_mib),
             (1..=36_500).contains(&retention.commands_days),
         ];
         let ranges = [
@@ -222,6 +270,9 @@ impl Settings {
             ("documents.versions_max", "1 to 100000"),
             ("documents.shares_max", "1 to 10000"),
             ("documents.attachment_max_mib", "1 to 16384"),
+            ("parameters.standard_max", "1 to 10000000"),
+            ("parameters.advanced_max", "1 to 10000000"),
+            ("parameters.cache_mib", "1 to 65536"),
             ("retention.commands_days", "1 to 36500"),
         ];
         match rows.iter().position(|good| !good) {
@@ -242,6 +293,12 @@ impl Settings {
             document_versions: self.documents.versions_max,
             document_shares: self.documents.shares_max,
             attachment_max_bytes: self.documents.attachment_max_mib << 20,
+            parameters: ParameterLimits {
+                standard: self.parameters.standard_max,
+                advanced: self.parameters.advanced_max,
+                default_tier: self.parameters.default_tier,
+                cache_bytes: usize::try_from(self.parameters.cache_mib << 20).unwrap_or(usize::MAX),
+            },
             keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
             reserve: self.disk.reserve,
             plain_http: if self.notifications.plain_http {
@@ -250,6 +307,22 @@ impl Settings {
                 PlainHttp::LoopbackOnly
             },
         }
+    }
+
+    /// Where the root key may be. Without a setting it is beside the data folder, so that a copy of the folder tells
+    /// nothing; where that place cannot be written it is in the folder.
+    #[must_use]
+    pub fn root_key_files(&self) -> Vec<PathBuf> {
+        let wanted = &self.keys.root_key_file;
+        if !wanted.as_os_str().is_empty() {
+            return vec![self.data_dir.join(wanted)];
+        }
+        let beside = self.data_dir.file_name().map(|name| {
+            let mut name = name.to_owned();
+            name.push("-root-key");
+            self.data_dir.with_file_name(name)
+        });
+        beside.into_iter().chain([self.data_dir.join("root-key")]).collect()
     }
 
     /// Where the secret is that notifications are signed with.

@@ -25,6 +25,13 @@
 //! document-required      DocumentName, DocumentName, version  which document is required by which version of another
 //! document-leaving       KeptId                            a deleted one whose versions are not all gone yet
 //! document-upload        KeptId                            a file that no document has taken yet
+//! parameter        ParameterKey                            a parameter with its latest version
+//! parameter-version      KeptId, version                   a former version
+//! parameter-label        KeptId, label                     which version has it
+//! parameter-tags         KeptId                            its tags
+//! key              KeyName                                 a named key and what may be done with it
+//! key-version            KeptId, version                   its bytes, wrapped by the root key
+//! key-root         0                                       which root key wraps them
 //! notice           CommandId, subject and event            what an operator's program is to hear of it
 //! notice-open      CommandId                               commands of which somebody has still to hear
 //! output-length    CommandId, NodeId, step and stream         how many bytes of a stream are durable
@@ -37,7 +44,8 @@
 //! Limits: rows of finished commands go by age (`retention.commands_days`), with everything under their id; nodes and
 //! activations stay until an operator deletes them, expired activations go after the same age. Documents stay until an
 //! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators and their access keys
-//! stay until an operator deletes them, and are counted.
+//! stay until an operator deletes them, and are counted. Parameters stay until somebody
+//! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept.
 
 use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
 use fleetwright_store::{Reverse, Table};
@@ -53,12 +61,20 @@ use crate::documents::records::{
     DocumentRecord, KeptId, LeavingRecord, RequiredRecord, ShareRecord, UploadRecord, VersionNumber,
     VersionRecord,
 };
+use crate::keys::names::KeyName;
+use crate::keys::records::{DataKeyRecord, KeyRecord, RootRecord};
 use crate::mailbox::MailboxRecord;
 use crate::nodes::groups::GroupRecord;
-use crate::nodes::records::{ActivationRecord, InventoryRecord, KeyRecord, NodeRecord, PresenceRecord};
+use crate::nodes::records::{
+    ActivationRecord, InventoryRecord, KeyRecord as NodeKeyRecord, NodeRecord, PresenceRecord,
+};
+use crate::parameters::names::ParameterKey;
+use crate::parameters::records::{
+    LabelRecord, ParameterRecord, TagsRecord, VersionRecord as ParameterVersion,
+};
 
 pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
-pub const NODE_KEY: Table<String, KeyRecord> = Table::new("node-key");
+pub const NODE_KEY: Table<String, NodeKeyRecord> = Table::new("node-key");
 pub const DEPARTURE: Table<NodeId, Mark> = Table::new("departure");
 pub const PRESENCE: Table<NodeId, PresenceRecord> = Table::new("presence");
 pub const ACTIVATION: Table<ActivationId, ActivationRecord> = Table::new("activation");
@@ -84,6 +100,13 @@ pub const DOCUMENT_REQUIRED: Table<(DocumentName, DocumentName, u64), RequiredRe
     Table::new("document-required");
 pub const DOCUMENT_LEAVING: Table<KeptId, LeavingRecord> = Table::new("document-leaving");
 pub const DOCUMENT_UPLOAD: Table<KeptId, UploadRecord> = Table::new("document-upload");
+pub const PARAMETER: Table<ParameterKey, ParameterRecord> = Table::new("parameter");
+pub const PARAMETER_VERSION: Table<(KeptId, u64), ParameterVersion> = Table::new("parameter-version");
+pub const PARAMETER_LABEL: Table<(KeptId, String), LabelRecord> = Table::new("parameter-label");
+pub const PARAMETER_TAGS: Table<KeptId, TagsRecord> = Table::new("parameter-tags");
+pub const KEY: Table<KeyName, KeyRecord> = Table::new("key");
+pub const KEY_VERSION: Table<(KeptId, u32), DataKeyRecord> = Table::new("key-version");
+pub const KEY_ROOT: Table<u8, RootRecord> = Table::new("key-root");
 pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::new("output-length");
 pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
 pub const ACCESS_OPERATOR: Table<String, OperatorRecord> = Table::new("access-operator");

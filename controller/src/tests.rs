@@ -11,6 +11,8 @@ use crate::access::Access;
 use crate::access::seal::Seal;
 use crate::authority;
 use crate::house::House;
+use crate::keys::ring::{KeyRing, UnknownKeys};
+use crate::keys::root::RootKey;
 use crate::nodes::records::{Facts, NodeRecord};
 use crate::settings::Settings;
 
@@ -29,8 +31,9 @@ pub(crate) fn test_house() -> TestHouse {
     let blobs = Blobs::open_folder(folder.path().join("blobs")).unwrap();
     let access = Access::new(Seal::open_file(&folder.path().join("access/seal.key")).unwrap());
     let limits = Settings::default().limits();
+    let keys = KeyRing::of(RootKey::random("a test").unwrap(), UnknownKeys::Make);
     let store = Arc::new(MemoryStore::default());
-    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, access, limits);
+    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, access, keys, limits);
     TestHouse { house, clock, _folder: folder }
 }
 

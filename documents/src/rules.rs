@@ -59,7 +59,7 @@ fn text_errors(parameter: &Parameter, rules: &Rules, text: &str) -> Vec<Paramete
 
 fn pattern_error(parameter: &Parameter, pattern: &str, text: &str) -> Option<ParameterError> {
     let (name, pattern_shown) = (parameter.name.clone(), shown(pattern));
-    match crate::pattern::matches(pattern, text) {
+    match crate::java_pattern::matches(pattern, text) {
         Ok(true) => None,
         Ok(false) => {
             Some(ParameterError::NoMatch { name, found: found(parameter, text), pattern: pattern_shown })

@@ -20,7 +20,7 @@ use fleetwright_controller::nodes::departures::deregister;
 use fleetwright_controller::nodes::enrolment;
 use fleetwright_controller::nodes::records::Tags;
 use fleetwright_controller::serve::Controller;
-use fleetwright_controller::settings::Settings;
+use fleetwright_controller::settings::{KeySettings, Settings};
 use fleetwright_controller::tables::MAILBOX;
 use fleetwright_platform::fake::FakePlatform;
 use fleetwright_proto::agent::HostFacts;
@@ -211,6 +211,8 @@ impl Fleet {
         let mut settings = Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: self.folder.path().to_owned(),
+            // A root key beside the folder would outlive the test.
+            keys: KeySettings { root_key_file: "root-key".into(), ..KeySettings::default() },
             ..Settings::default()
         };
         settings.agents.heartbeat_seconds = self.settings.heartbeat.as_secs();

@@ -51,6 +51,25 @@ fn every_table_reads_its_stored_examples() {
     );
     check(
         &mut seen,
+        &PARAMETER,
+        r#"{"format":1,"id":"00112233445566778899aabbccddeeff","written":"/app/db","oldest":1,"version":2,"labels":{"1":1},"latest":{"parameter_type":"SecureString","value":{"Sealed":{"key":"00112233445566778899aabbccddeeff","version":1,"data":"AAAA"}},"key_id":"alias/aws/ssm","description":null,"allowed_pattern":null,"tier":"Advanced","data_type":"text","policies":[{"rule":{"Expiration":{"at":1893456000000}},"text":"{}","status":"Pending"}],"modified":1790000000000,"modified_by":"ada"}}"#,
+    );
+    check(
+        &mut seen,
+        &PARAMETER_VERSION,
+        r#"{"format":1,"parameter_type":"String","value":{"Text":"x"},"key_id":null,"description":"d","allowed_pattern":".*","tier":"Standard","data_type":"text","policies":[],"modified":1790000000000,"modified_by":"ada"}"#,
+    );
+    check(&mut seen, &PARAMETER_LABEL, r#"{"format":1,"version":1,"attached":1790000000000}"#);
+    check(&mut seen, &PARAMETER_TAGS, r#"{"format":1,"tags":{"team":"web"}}"#);
+    check(
+        &mut seen,
+        &KEY,
+        r#"{"format":1,"id":"00112233445566778899aabbccddeeff","description":"","created":1790000000000,"created_by":"ada","state":{"PendingDeletion":{"at":1790000000000}},"version":2,"oldest":1,"rotating":true,"rotated":1790000000000}"#,
+    );
+    check(&mut seen, &KEY_VERSION, r#"{"format":1,"wrapped":"AAAA","created":1790000000000}"#);
+    check(&mut seen, &KEY_ROOT, r#"{"format":1,"mark":"0011223344556677"}"#);
+    check(
+        &mut seen,
         &NOTICE,
         r#"{"format":1,"id":"msg_00","body":"{}","created":1790000000000,"attempts":2,"next":1790000004000,"state":"Waiting","problem":"the receiver answered 500"}"#,
     );

@@ -140,7 +140,7 @@ impl Check<'_, '_> {
     fn pattern(&mut self, attributes: &[Entry], path: &Path<'_>) -> Option<String> {
         let pattern = self.optional_text(attributes, "allowedPattern", path)?;
         if let (Err(error), Some(entry)) =
-            (crate::pattern::check(&pattern), find(attributes, "allowedPattern"))
+            (crate::java_pattern::check(&pattern), find(attributes, "allowedPattern"))
         {
             let help = "write a regular expression in Java's dialect";
             let path = path.key("allowedPattern");

@@ -6,7 +6,7 @@
 
 /// Why a pattern gives no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PatternError {
+pub enum PatternError {
     #[cfg(feature = "patterns")]
     #[error("the pattern is not valid: {0}")]
     Invalid(String),
@@ -19,17 +19,17 @@ pub(crate) enum PatternError {
 }
 
 #[cfg(not(feature = "patterns"))]
-pub(crate) fn matches(_pattern: &str, _text: &str) -> Result<bool, PatternError> {
+pub fn matches(_pattern: &str, _text: &str) -> Result<bool, PatternError> {
     Err(PatternError::NotBuilt)
 }
 
 #[cfg(not(feature = "patterns"))]
-pub(crate) fn check(_pattern: &str) -> Result<(), PatternError> {
+pub fn check(_pattern: &str) -> Result<(), PatternError> {
     Ok(())
 }
 
 #[cfg(feature = "patterns")]
-pub(crate) use engine::{check, matches};
+pub use engine::{check, matches};
 
 #[cfg(feature = "patterns")]
 mod engine {
@@ -45,13 +45,13 @@ mod engine {
     const SIZE_LIMIT: usize = 8 * 1024 * 1024;
 
     /// Whether the whole text matches.
-    pub(crate) fn matches(pattern: &str, text: &str) -> Result<bool, PatternError> {
+    pub fn matches(pattern: &str, text: &str) -> Result<bool, PatternError> {
         compile(pattern)?.is_match(text).map_err(|_| PatternError::TooSlow)
     }
 
     /// Whether the pattern is one. Reads it without compiling, which costs a hundred times more, unless it has what
     /// only the engine can read.
-    pub(crate) fn check(pattern: &str) -> Result<(), PatternError> {
+    pub fn check(pattern: &str) -> Result<(), PatternError> {
         let translated = translated(pattern);
         let Err(error) = regex_syntax::ast::parse::Parser::new().parse(&translated) else { return Ok(()) };
         match fancy_regex::Expr::parse_tree(&translated) {
