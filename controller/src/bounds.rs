@@ -57,6 +57,8 @@ pub fn all(house: &House) -> Vec<Usage> {
     let guests = house.guests.usage();
     bounds.push(row("connections", guests.connections, guests.connections_max, Unit::Connections));
     bounds.push(row("anonymous connections", guests.anonymous, guests.anonymous_max, Unit::Connections));
+    let (remembered, most) = house.gate.remembered();
+    bounds.push(row("remembered signatures", remembered, most, Unit::Places));
     bounds.push(row("handshakes", guests.handshakes, guests.handshakes_max, Unit::Connections));
     bounds
 }

@@ -17,6 +17,7 @@
 //! - [`reconcile`] dispatches, expires and finishes; it reads the store's changes and may be killed at any line.
 //! - [`explain`] says why, from the same evaluator.
 
+pub mod across;
 pub mod cancel;
 pub mod explain;
 pub mod history;

@@ -15,6 +15,7 @@
 
 pub mod attachments;
 pub mod content;
+pub mod convert;
 pub mod delete;
 pub mod fault;
 pub mod find;

@@ -1,12 +1,15 @@
 //! The doors of the house: they authenticate, authorise and translate, and know no rule of any capability.
 //!
-//! One listener, one port, TLS always: [`grpc`] for agents and operators, [`http`] for monitoring, which may have an
-//! address of its own as well.
+//! One listener, one port, TLS always: [`grpc`] for agents and operators, [`ssm`] for SDKs, [`http`] for monitoring.
+//! The last two may have an address of their own as well, without TLS.
 
 pub mod access;
 pub mod grpc;
 pub mod http;
 pub mod listener;
+pub mod plain;
+pub mod ssm;
+mod visit;
 
 use std::sync::Arc;
 
@@ -17,5 +20,5 @@ use crate::house::House;
 /// Everything that the TLS port answers.
 #[must_use]
 pub fn routes(house: &Arc<House>) -> Routes {
-    grpc::routes(house).into_axum_router().merge(http::routes(house)).into()
+    grpc::routes(house).into_axum_router().merge(http::routes(house)).merge(ssm::routes(house)).into()
 }

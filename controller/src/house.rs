@@ -14,6 +14,7 @@ use crate::bounds::{BLOB_WRITES, Pool};
 use crate::commands::lives::Lives;
 use crate::commands::payload::Payloads;
 use crate::doors::listener::guests::Guests;
+use crate::doors::ssm::gate::Gate;
 use crate::health::Pulse;
 use crate::keys::ring::KeyRing;
 use crate::mailbox::Sequence;
@@ -23,7 +24,7 @@ use crate::mirror::Mirror;
 use crate::nodes::presence::Lines;
 use crate::parameters::names::ParameterKey;
 use crate::parameters::records::ParameterRecord;
-use crate::settings::Limits;
+use crate::settings::{Limits, Settings, SsmNames};
 use crate::tables::PARAMETER;
 
 /// See the head of this module.
@@ -42,6 +43,8 @@ pub struct House {
     pub(crate) parameters: Mirror<ParameterKey, ParameterRecord>,
     pub keys: KeyRing,
     pub limits: Limits,
+    pub ssm: SsmNames,
+    pub gate: Arc<Gate>,
     pub meters: Meters,
     pub guests: Arc<Guests>,
     pub blob_writes: Pool,
@@ -59,9 +62,10 @@ impl House {
         authority: Authority,
         access: Access,
         keys: KeyRing,
-        limits: Limits,
+        settings: &Settings,
     ) -> Self {
         let started = clock.now();
+        let limits = settings.limits();
         Self {
             store,
             blobs,
@@ -75,6 +79,8 @@ impl House {
             parameters: Mirror::of(&PARAMETER, limits.parameters.cache_bytes, ParameterRecord::weight),
             keys,
             limits,
+            ssm: settings.ssm_names(),
+            gate: Arc::new(Gate::since(started)),
             meters: Meters::default(),
             guests: Arc::default(),
             blob_writes: Pool::of(BLOB_WRITES),

@@ -21,8 +21,10 @@ use crate::commands::reconcile;
 use crate::commands::retention::{self, Retention};
 use crate::documents::{self, sweep::Sweep};
 use crate::doors;
-use crate::doors::http::PlainListener;
+use crate::doors::http;
 use crate::doors::listener::{ListenError, Listener};
+use crate::doors::plain::PlainListener;
+use crate::doors::ssm;
 use crate::error::Refusal;
 use crate::health;
 use crate::house::House;
@@ -74,6 +76,7 @@ pub struct Controller {
     house: Arc<House>,
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
+    ssm_address: Option<SocketAddr>,
     data_dir: PathBuf,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -112,7 +115,7 @@ impl Controller {
         let access = Access::new(Seal::open_file(&data_dir.join("access/seal.key"))?);
         let places = Places::of_process(settings.root_key_files());
         let keys = KeyRing::open(&*store, &places, settings.keys.unknown).await?;
-        let house = Arc::new(House::new(store, blobs, clock, authority, access, keys, settings.limits()));
+        let house = Arc::new(House::new(store, blobs, clock, authority, access, keys, settings));
         access::operators::start(&house).await.map_err(StartError::Recover)?;
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
@@ -128,6 +131,11 @@ impl Controller {
             Some(address) => Some(PlainListener::bind(address).await?),
             None => None,
         };
+        let plain_ssm = match settings.ssm.listen {
+            Some(address) => Some(PlainListener::bind(address).await?),
+            None => None,
+        };
+        let ssm_address = plain_ssm.as_ref().and_then(|listener| listener.address().ok());
         let metrics_address = monitoring.as_ref().and_then(|monitoring| monitoring.address().ok());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
@@ -145,10 +153,13 @@ impl Controller {
         tasks.spawn(health::beat(house.clone()));
         tasks.spawn(health::probe_store(house.clone()));
         if let Some(monitoring) = monitoring {
-            tasks.spawn(monitoring.serve(house.clone(), stop.subscribe()));
+            tasks.spawn(http::serve(monitoring, house.clone(), stop.subscribe()));
+        }
+        if let Some(listener) = plain_ssm {
+            tasks.spawn(ssm::serve(listener, house.clone(), stop.subscribe()));
         }
         tasks.spawn(listener.serve(house.clone(), doors::routes(&house), stop.subscribe()));
-        Ok(Self { house, address, metrics_address, data_dir, stop, tasks })
+        Ok(Self { house, address, metrics_address, ssm_address, data_dir, stop, tasks })
     }
 
     /// Where it listens.
@@ -161,6 +172,12 @@ impl Controller {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Where it answers the SSM API without TLS, if it was told to.
+    #[must_use]
+    pub fn ssm_address(&self) -> Option<SocketAddr> {
+        self.ssm_address
     }
 
     #[must_use]

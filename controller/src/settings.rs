@@ -42,6 +42,7 @@ pub struct Settings {
     pub keys: KeySettings,
     pub retention: RetentionSettings,
     pub notifications: NotificationSettings,
+    pub ssm: SsmSettings,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -72,6 +73,18 @@ fn address_or_nothing<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Optio
     text.parse().map(Some).map_err(|_| {
         serde::de::Error::custom(format!("`{text}` is not an address with a port, as 127.0.0.1:9469"))
     })
+}
+
+/// What the SSM API says of itself, and where it is answered without TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SsmSettings {
+    /// Empty in the file: none.
+    #[serde(deserialize_with = "address_or_nothing")]
+    pub listen: Option<SocketAddr>,
+    /// Empty: whichever a client signs for.
+    pub region: String,
+    pub account: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -142,7 +155,14 @@ impl Default for Settings {
             keys: KeySettings::default(),
             retention: RetentionSettings::default(),
             notifications: NotificationSettings::default(),
+            ssm: SsmSettings::default(),
         }
+    }
+}
+
+impl Default for SsmSettings {
+    fn default() -> Self {
+        Self { listen: None, region: String::new(), account: "000000000000".to_owned() }
     }
 }
 
@@ -193,6 +213,18 @@ pub struct ParameterLimits {
     pub default_tier: TierWish,
     /// Memory for the latest versions.
     pub cache_bytes: usize,
+}
+
+fn is_of_region(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+}
+
+/// Where this controller is, in the words of the SSM API.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SsmNames {
+    /// None: wherever the caller thinks that it is.
+    pub region: Option<String>,
+    pub account: String,
 }
 
 /// The checked bounds that operations go by.
@@ -248,6 +280,7 @@ impl Settings {
             keys: _,
             retention,
             notifications: _,
+            ssm,
         } = self;
         let rows = [
             (8..=65_536).contains(&store.cache_mib),
@@ -261,6 +294,9 @@ impl Settings {
             (1..=10_000_000).contains(&parameters.advanced_max),
             (1..=65_536).contains(&parameters.cache_mib),
             (1..=36_500).contains(&retention.commands_days),
+            ssm.listen.is_none_or(|address| address.ip().is_loopback()),
+            ssm.region.len() <= 64 && ssm.region.bytes().all(is_of_region),
+            ssm.account.len() == 12 && ssm.account.bytes().all(|byte| byte.is_ascii_digit()),
         ];
         let ranges = [
             ("store.cache_mib", "8 to 65536"),
@@ -274,6 +310,9 @@ impl Settings {
             ("parameters.advanced_max", "1 to 10000000"),
             ("parameters.cache_mib", "1 to 65536"),
             ("retention.commands_days", "1 to 36500"),
+            ("ssm.listen", "an address of this host alone, as 127.0.0.1:7480"),
+            ("ssm.region", "small letters, digits and -, as eu-central-1"),
+            ("ssm.account", "12 digits"),
         ];
         match rows.iter().position(|good| !good) {
             None => Ok(()),
@@ -282,6 +321,13 @@ impl Settings {
                 Err(SettingsError::Range { path: path.to_owned(), setting, allowed })
             }
         }
+    }
+
+    /// What the SSM API says of this controller.
+    #[must_use]
+    pub fn ssm_names(&self) -> SsmNames {
+        let SsmSettings { listen: _, region, account } = self.ssm.clone();
+        SsmNames { region: (!region.is_empty()).then_some(region), account }
     }
 
     #[must_use]
@@ -365,6 +411,14 @@ mod tests {
         assert!(error.contains("line 2") && error.contains("a size from 16MiB"), "{error}");
         let error = read("[metrics]\nlisten = \"9469\"\n").unwrap_err();
         assert!(error.contains("line 2") && error.contains("as 127.0.0.1:9469"), "{error}");
+        for (line, allowed) in [
+            ("listen = \"192.0.2.1:80\"", "ssm.listen in"),
+            ("region = \"EU\"", "as eu-central-1"),
+            ("account = \"1\"", "12 digits"),
+        ] {
+            let error = read(&format!("[ssm]\n{line}\n")).unwrap_err();
+            assert!(error.contains(allowed), "{error}");
+        }
         let error = read("listen = \"nowhere\"").unwrap_err();
         assert!(error.contains("line 1"), "{error}");
     }

@@ -30,10 +30,10 @@ pub(crate) fn test_house() -> TestHouse {
     let authority = authority::open(&folder.path().join("authority"), now).unwrap();
     let blobs = Blobs::open_folder(folder.path().join("blobs")).unwrap();
     let access = Access::new(Seal::open_file(&folder.path().join("access/seal.key")).unwrap());
-    let limits = Settings::default().limits();
     let keys = KeyRing::of(RootKey::random("a test").unwrap(), UnknownKeys::Make);
     let store = Arc::new(MemoryStore::default());
-    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, access, keys, limits);
+    let settings = Settings::default();
+    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, access, keys, &settings);
     TestHouse { house, clock, _folder: folder }
 }
 

@@ -167,6 +167,7 @@ impl Fleet {
             expiry: Expiry::Never,
             default_name: None,
             tags: Tags::new(),
+            iam_role: None,
         };
         activations::create(self.house(), wish).await.expect("an activation")
     }

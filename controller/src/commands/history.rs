@@ -201,8 +201,18 @@ async fn keys(
     }
 }
 
-/// The command, when every part of the filter takes it.
-async fn passing(house: &House, filter: &Filter, id: &CommandId) -> Result<Option<CommandRecord>, Refusal> {
+/// Whether it was requested in the time that the filter names.
+pub(super) fn in_time(filter: &Filter, command: &CommandRecord) -> bool {
+    filter.from.is_none_or(|from| command.requested >= from)
+        && filter.until.is_none_or(|until| command.requested < until)
+}
+
+/// The command, when every part of the filter but its time takes it.
+pub(super) async fn passing(
+    house: &House,
+    filter: &Filter,
+    id: &CommandId,
+) -> Result<Option<CommandRecord>, Refusal> {
     if let Some(node) = &filter.node
         && roster::find(house, &(id.clone(), node.clone())).await?.is_none()
     {

@@ -46,7 +46,8 @@ pub enum Event {
 impl Event {
     const ALL: [Self; 5] = [Self::InProgress, Self::Success, Self::TimedOut, Self::Cancelled, Self::Failed];
 
-    fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::InProgress => "InProgress",
             Self::Success => "Success",
@@ -62,6 +63,16 @@ impl Event {
 pub enum About {
     Command,
     Invocation,
+}
+
+impl About {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Command => "Command",
+            Self::Invocation => "Invocation",
+        }
+    }
 }
 
 /// What a command's caller wants to hear, and where.

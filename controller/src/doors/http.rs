@@ -4,8 +4,6 @@
 //! operators may read the metrics. On `metrics.listen`, when it is set, there is no TLS and whoever reaches the address
 //! may read all three, and nothing else.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,14 +11,12 @@ use axum::body::Body;
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use hyper::body::Incoming;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::access::Peer;
-use super::listener::{ListenError, stopping};
+use super::plain::PlainListener;
 use crate::authority::Identity;
 use crate::health::{self, Part};
 use crate::house::House;
@@ -109,54 +105,11 @@ fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Re
     response
 }
 
-/// The address for monitoring alone, bound.
-#[derive(Debug)]
-pub struct PlainListener(TcpListener);
-
-impl PlainListener {
-    pub async fn bind(address: SocketAddr) -> Result<Self, ListenError> {
-        let bound = TcpListener::bind(address).await;
-        bound.map(Self).map_err(|source| ListenError::Bind { address, source })
-    }
-
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-
-    /// Serves until `stop` says so.
-    pub async fn serve(self, house: Arc<House>, mut stop: watch::Receiver<bool>) {
-        let routes = open_routes(&house);
-        let places = Arc::new(Semaphore::new(PLAIN_CONNECTIONS));
-        loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
-            let accepted = tokio::select! {
-                accepted = self.0.accept() => accepted,
-                () = stopping(&mut stop) => return,
-            };
-            let Ok((stream, _)) = accepted else {
-                house.clock.sleep(std::time::Duration::from_millis(50)).await;
-                continue;
-            };
-            let routes = routes.clone();
-            let mut stop = stop.clone();
-            tokio::spawn(async move {
-                let _place = place;
-                let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                    let routes = routes.clone();
-                    async move { routes.oneshot(request.map(Body::new)).await as Result<_, Infallible> }
-                });
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::select! {
-                    result = connection => if let Err(error) = result {
-                        tracing::debug!(%error, "a connection for monitoring ended");
-                    },
-                    () = stopping(&mut stop) => {}
-                }
-            });
-        }
-    }
+/// Serves monitoring on an address of its own until `stop` says so.
+pub async fn serve(listener: PlainListener, house: Arc<House>, stop: watch::Receiver<bool>) {
+    let routes = open_routes(&house);
+    let answer = move |request: Request<Incoming>| routes.clone().oneshot(request.map(Body::new));
+    listener.serve(&house, PLAIN_CONNECTIONS, stop, move || answer.clone()).await;
 }
 
 #[cfg(test)]

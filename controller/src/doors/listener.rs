@@ -28,6 +28,7 @@ use tonic::service::Routes;
 use tower::ServiceExt;
 
 use super::access::{Peer, authorise};
+use super::visit::Visit;
 use crate::authority::{Authority, ClientVerifier, IssueError, SERVER_CERTIFICATE_LIFETIME, judge};
 use crate::house::House;
 use crate::meters::{HandshakeEnd, Word};
@@ -216,13 +217,17 @@ pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// Completes when the connection is to end: the controller stops, or a stranger has stayed long enough.
-async fn leaving(stop: &mut watch::Receiver<bool>, known: bool) {
+/// Completes when the connection is to end: the controller stops, or a stranger has stayed long enough. Who signs his
+/// requests shows with each of them who he is.
+async fn leaving(stop: &mut watch::Receiver<bool>, known: bool, visit: &Visit) {
     if known {
-        stopping(stop).await;
-    } else {
-        // Either way the connection is to end.
-        let _ = tokio::time::timeout(ANONYMOUS_FOR, stopping(stop)).await;
+        return stopping(stop).await;
+    }
+    loop {
+        let stopped = timeout(ANONYMOUS_FOR, stopping(stop)).await;
+        if stopped.is_ok() || !visit.signed_lately() {
+            return;
+        }
     }
 }
 
@@ -249,20 +254,19 @@ struct Connection {
 impl Connection {
     /// Each part is a future of its own on the heap: a connection that rests keeps only what the last one needs.
     async fn serve(self, stream: TcpStream) {
-        let Self { house, acceptor, roots, mut guest, routes, stop } = self;
+        let Self { house, acceptor, roots, guest, routes, stop } = self;
         let Some(stream) = Box::pin(handshake(stream, &acceptor, &house)).await else { return };
         drop(acceptor);
         let peer = peer(&stream, &roots, house.clock.now());
-        let known = matches!(peer, Peer::Known(_));
-        if known {
-            guest.is_known();
+        // Holds its guest's place until the connection is over.
+        let visit = Visit::of(guest);
+        if matches!(peer, Peer::Known(_)) {
+            visit.is_known();
         }
         drop((roots, house));
-        // Held until the connection is over.
-        let _guest = guest;
         let result = match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => Box::pin(http2(stream, peer, routes, stop)).await,
-            _ => Box::pin(http1(stream, peer, routes, stop)).await,
+            Some(b"h2") => Box::pin(http2(stream, peer, visit, routes, stop)).await,
+            _ => Box::pin(http1(stream, peer, visit, routes, stop)).await,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended");
@@ -273,11 +277,15 @@ impl Connection {
 async fn http2(
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    visit: Arc<Visit>,
     routes: Routes,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let known = matches!(peer, Peer::Known(_));
-    let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
+    let here = visit.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(routes.clone(), peer.clone(), here.clone(), request)
+    });
     let mut connection = Box::pin(
         hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -289,7 +297,7 @@ async fn http2(
     );
     tokio::select! {
         result = connection.as_mut() => result,
-        () = leaving(&mut stop, known) => {
+        () = leaving(&mut stop, known, &visit) => {
             connection.as_mut().graceful_shutdown();
             finish(connection, known).await
         }
@@ -299,11 +307,15 @@ async fn http2(
 async fn http1(
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    visit: Arc<Visit>,
     routes: Routes,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let known = matches!(peer, Peer::Known(_));
-    let service = service_fn(move |request: Request<Incoming>| answer(routes.clone(), peer.clone(), request));
+    let here = visit.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(routes.clone(), peer.clone(), here.clone(), request)
+    });
     let mut connection = Box::pin(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -311,7 +323,7 @@ async fn http1(
     );
     tokio::select! {
         result = connection.as_mut() => result,
-        () = leaving(&mut stop, known) => {
+        () = leaving(&mut stop, known, &visit) => {
             connection.as_mut().graceful_shutdown();
             finish(connection, known).await
         }
@@ -363,6 +375,7 @@ fn peer(stream: &TlsStream<TcpStream>, roots: &Arc<RootCertStore>, now: Timestam
 async fn answer(
     routes: Routes,
     peer: Peer,
+    visit: Arc<Visit>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     if let Err(refusal) = authorise(request.uri().path(), &peer) {
@@ -370,5 +383,6 @@ async fn answer(
     }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(visit);
     routes.oneshot(request).await
 }

@@ -41,6 +41,8 @@ pub struct NewActivation {
     pub expiry: Expiry,
     pub default_name: Option<String>,
     pub tags: Tags,
+    /// Kept for who reads it back; it gives no right.
+    pub iam_role: Option<String>,
 }
 
 /// A new activation with its code, which is not kept and not shown again.
@@ -68,6 +70,7 @@ pub async fn create(house: &House, wish: NewActivation) -> Result<CreatedActivat
         registrations: 0,
         default_name: wish.default_name,
         tags: wish.tags,
+        iam_role: wish.iam_role,
         code_digest: code_digest(&code),
     };
     let id = ActivationId::random();
@@ -86,6 +89,32 @@ pub async fn list(
     let page = ACTIVATION.scan(&*house.store, &(), after.as_ref(), limit).await?;
     crate::records::note_unreadable("activation", &page.unreadable);
     Ok(page.rows.into_iter().map(|row| (row.key, row.value)).collect())
+}
+
+/// The activations after `after` that `accept` takes, and where the next page starts.
+pub async fn list_where(
+    house: &House,
+    accept: impl Fn(&ActivationId, &ActivationRecord) -> bool,
+    mut after: Option<ActivationId>,
+    limit: usize,
+) -> Result<(Vec<(ActivationId, ActivationRecord)>, Option<ActivationId>), Refusal> {
+    let mut found = Vec::new();
+    loop {
+        let page = list(house, after, limit).await?;
+        let last = page.last().filter(|_| page.len() >= limit).map(|(id, _)| id.clone());
+        for (id, record) in page {
+            if accept(&id, &record) {
+                found.push((id.clone(), record));
+            }
+            if found.len() >= limit {
+                return Ok((found, Some(id)));
+            }
+        }
+        match last {
+            None => return Ok((found, None)),
+            last => after = last,
+        }
+    }
 }
 
 /// Ends an activation. Nodes that joined with it stay.

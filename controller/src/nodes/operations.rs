@@ -93,6 +93,17 @@ pub async fn list(
     after: Option<NodeId>,
     limit: usize,
 ) -> Result<Nodes, Refusal> {
+    list_where(house, selectors, |node| ping.is_none_or(|ping| ping == node.ping), after, limit).await
+}
+
+/// Nodes by id, narrowed to selectors and to what `accept` takes.
+pub async fn list_where(
+    house: &House,
+    selectors: &[Selector],
+    accept: impl Fn(&NodeView) -> bool,
+    after: Option<NodeId>,
+    limit: usize,
+) -> Result<Nodes, Refusal> {
     let groups = groups::named(house, selectors).await?;
     let (mut found, mut after) = (Vec::new(), after);
     loop {
@@ -105,7 +116,7 @@ pub async fn list(
             }
             let key = row.key.clone();
             let view = with_presence(house, row.key, row.value).await?;
-            if ping.is_none_or(|ping| ping == view.ping) {
+            if accept(&view) {
                 found.push(view);
             }
             if found.len() >= limit {

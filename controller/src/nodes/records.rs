@@ -126,6 +126,8 @@ pub struct ActivationRecord {
     pub registrations: u32,
     pub default_name: Option<String>,
     pub tags: Tags,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam_role: Option<String>,
     /// SHA-256 of the code, hex. The code has 119 random bits, so the digest gives nothing away.
     pub code_digest: String,
 }

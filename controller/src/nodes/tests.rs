@@ -25,6 +25,7 @@ async fn activation(house: &House, limit: u32, expiry: Expiry) -> CreatedActivat
         expiry,
         default_name: None,
         tags: Tags::from([("role".to_owned(), "web".to_owned())]),
+        iam_role: None,
     };
     activations::create(house, wish).await.unwrap()
 }

@@ -46,6 +46,7 @@ impl House {
             expiry: Expiry::Never,
             default_name: None,
             tags: Default::default(),
+            iam_role: None,
         };
         activations::create(self.controller.house(), wish).await.unwrap()
     }

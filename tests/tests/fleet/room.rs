@@ -41,6 +41,7 @@ async fn below_the_reserve_what_was_taken_on_is_finished_and_nothing_new_is_take
         expiry: Expiry::Never,
         default_name: None,
         tags: Tags::new(),
+        iam_role: None,
     };
     assert_eq!(activations::create(fleet.house(), wish).await.unwrap_err().kind, Kind::Exhausted);
     let refused = &fleet.house().meters.refused_work;

@@ -15,13 +15,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use fleetwright_cli::{Context, Exit, Io, Refreshed, refresh_context};
+use fleetwright_controller::access::FIRST_OPERATOR;
+use fleetwright_controller::access::keys::{self, KEYS_OF_OPERATOR_MAX, NewAccessKey};
 use fleetwright_controller::authority::operator_files;
+use fleetwright_controller::error::Refusal;
 use fleetwright_controller::nodes::activations::{self, Expiry, NewActivation};
 use fleetwright_controller::nodes::operations::{self, NodeView};
 use fleetwright_controller::nodes::records::Tags;
 use fleetwright_controller::nodes::targets::Selector;
 use fleetwright_controller::serve::Controller;
-use fleetwright_controller::settings::Settings;
+use fleetwright_controller::settings::{Settings, SsmSettings};
 use fleetwright_proto::clock::SystemClock;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
@@ -34,6 +37,12 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// The agent has this long to stop by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 const CONTEXT: &str = "dev";
+/// So that 7443 has 7480, and two of these programs do not meet.
+const SSM_PORT_ABOVE: u16 = 37;
+/// What SDKs are told when nothing else matters.
+const SSM_REGION: &str = "us-east-1";
+/// By this an access key of an earlier start is known.
+const KEY_DESCRIPTION: &str = "made by fleetwright dev";
 const FIRST_COMMAND: &str = "uname -a && uptime";
 
 /// Start a controller and an agent for this host, run a first command, and say what to type next
@@ -51,6 +60,20 @@ pub(crate) struct DevArgs {
     /// Where the controller listens; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7443")]
     listen: SocketAddr,
+    /// Where SDKs find the SSM API without TLS, an address of this host alone [default: 127.0.0.1 and the port 37 above
+    /// that of --listen]
+    #[arg(long, value_name = "ADDR")]
+    ssm_listen: Option<SocketAddr>,
+}
+
+impl DevArgs {
+    fn ssm_listen(&self) -> SocketAddr {
+        let port = match self.listen.port() {
+            0 => 0,
+            taken => taken.checked_add(SSM_PORT_ABOVE).unwrap_or(0),
+        };
+        self.ssm_listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into())
+    }
 }
 
 pub(crate) fn main(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failure> {
@@ -60,11 +83,20 @@ pub(crate) fn main(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failu
 }
 
 async fn run(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failure> {
+    let ssm = SsmSettings { listen: Some(args.ssm_listen()), ..SsmSettings::default() };
+    if let Some(open) = ssm.listen.filter(|address| !address.ip().is_loopback()) {
+        return Err(Failure {
+            line: format!(
+                "--ssm-listen {open} has no TLS: take an address of this host alone, as 127.0.0.1:7480"
+            ),
+            exit: Exit::Usage,
+        });
+    }
     let data_dir = args.data_dir.map_or_else(default_data_dir, Ok)?;
     let data_dir = std::path::absolute(&data_dir).map_err(|error| Failure::refused(&error))?;
     let agent_program = find_agent()?;
     let settings =
-        Settings { listen: args.listen, data_dir: data_dir.join("controller"), ..Settings::default() };
+        Settings { listen: args.listen, data_dir: data_dir.join("controller"), ssm, ..Settings::default() };
     std::fs::create_dir_all(&data_dir)
         .map_err(|error| refused(format!("cannot make the data folder {}: {error}", data_dir.display())))?;
     let controller = Controller::start(&settings, Arc::new(SystemClock))
@@ -101,7 +133,8 @@ async fn bring_up(
     describe(&node);
     let current = write_context(controller, contexts)?;
     first_command(&node, contexts).await;
-    what_next(controller, current);
+    let sdk = sdk_environment(controller).await.map_err(|error| Failure::refused(&error))?;
+    what_next(controller, current, &sdk);
     Ok(agent)
 }
 
@@ -112,6 +145,7 @@ async fn enrol(controller: &Controller, program: &Path, state_dir: &Path) -> Res
         expiry: Expiry::After(CONNECT_WITHIN),
         default_name: None,
         tags: Tags::new(),
+        iam_role: None,
     };
     let activation =
         activations::create(controller.house(), wish).await.map_err(|error| Failure::refused(&error))?;
@@ -253,7 +287,31 @@ async fn first_command(node: &NodeView, contexts: Option<&Path>) {
     fleetwright_cli::run(globals, command, &mut Io::process()).await;
 }
 
-fn what_next(controller: &Controller, current: Refreshed) {
+/// What an SDK of this host needs to know. The access key is a new one: the secret of an earlier start is not known any
+/// more, so that key goes.
+async fn sdk_environment(controller: &Controller) -> Result<String, Refusal> {
+    let house = controller.house();
+    let (known, _) = keys::list(house, Some(FIRST_OPERATOR), None, KEYS_OF_OPERATOR_MAX).await?;
+    for earlier in known.into_iter().filter(|key| key.record.description == KEY_DESCRIPTION) {
+        keys::delete(house, &earlier.id).await?;
+    }
+    let wish = NewAccessKey {
+        operator: FIRST_OPERATOR.to_owned(),
+        description: KEY_DESCRIPTION.to_owned(),
+        expires_in: None,
+        created_by: FIRST_OPERATOR.to_owned(),
+    };
+    let created = keys::create(house, wish).await?;
+    let address = controller.ssm_address().map(|address| address.to_string()).unwrap_or_default();
+    Ok(format!(
+        "export AWS_ENDPOINT_URL_SSM=http://{address} AWS_REGION={SSM_REGION} AWS_DEFAULT_REGION={SSM_REGION}\n  \
+         export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+        created.key.id,
+        created.secret.reveal()
+    ))
+}
+
+fn what_next(controller: &Controller, current: Refreshed, sdk: &str) {
     let program =
         std::env::current_exe().map_or_else(|_| "fleetwright".to_owned(), |path| path.display().to_string());
     let context = if current == Refreshed::Current { "" } else { " --context dev" };
@@ -262,8 +320,10 @@ fn what_next(controller: &Controller, current: Refreshed) {
          alias fleetwright={program}\n  \
          fleetwright{context} run --target all -- uname -a\n  \
          fleetwright{context} node list\n  \
-         fleetwright{context} activation create      (to let another host join {})\n  \
-         fleetwright{context} access key create --format env      (for the AWS command line and SDKs)\n\
+         fleetwright{context} activation create      (to let another host join {})\n\
+         SDKs and the AWS command line, with a new access key:\n  \
+         {sdk}\n  \
+         aws ssm describe-instance-information\n\
          Ctrl-C stops the controller and its agent.",
         controller.address()
     ));

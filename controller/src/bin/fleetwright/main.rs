@@ -22,7 +22,6 @@ struct Program {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it, and it is parsed once")]
 enum Verb {
     /// Start a controller and an agent for this host, run a first command, and say what to type next
     Dev(dev::DevArgs),

@@ -61,6 +61,7 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
             data = %controller.data_dir().display(),
             authority = controller.house().authority.fingerprint(),
             monitoring = controller.metrics_address().map(tracing::field::display),
+            ssm = controller.ssm_address().map(tracing::field::display),
             "ready"
         );
         asked_to_stop().await.map_err(|error| Failure::refused(&error))?;

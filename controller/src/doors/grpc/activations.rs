@@ -95,6 +95,7 @@ fn wish(request: CreateActivationRequest) -> Result<NewActivation, Refusal> {
         expiry,
         default_name: (!default_name.is_empty()).then_some(default_name),
         tags: tags.into_iter().collect(),
+        iam_role: None,
     })
 }
 
@@ -108,6 +109,7 @@ fn activation(id: &ActivationId, record: &ActivationRecord, now: Timestamp) -> A
         registrations,
         default_name,
         tags,
+        iam_role: _,
         code_digest: _,
     } = record.clone();
     Activation {

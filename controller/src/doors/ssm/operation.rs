@@ -1,0 +1,285 @@
+//! The table of the API's operations: every one that its model names has a row, and a request for one that this
+//! controller does not answer is told so.
+
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use super::call::{Answer, Call};
+use super::fault::Fault;
+use super::shape::{Shape, structure};
+use super::{commands, documents, nodes, tags};
+
+type Running<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// A row.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) name: &'static str,
+    pub(super) input: &'static Shape,
+    run: Run,
+}
+
+#[derive(Debug)]
+enum Run {
+    Here(for<'a> fn(Call<'a>, Value) -> Running<'a>),
+    /// Belongs to a capability that this controller does not have yet.
+    NotYet,
+    /// Belongs to AWS, and never will be here.
+    Never(&'static str),
+}
+
+static ANYTHING: Shape = structure! {};
+
+impl Operation {
+    /// Whether it changes anything. The API's names say so.
+    pub(super) fn changes(&self) -> bool {
+        !["Get", "Describe", "List"].iter().any(|reading| self.name.starts_with(reading))
+    }
+
+    pub(super) async fn run(&self, call: Call<'_>, input: Value) -> Answer {
+        match &self.run {
+            Run::Here(run) => run(call, input).await,
+            Run::NotYet => Err(unsupported(format!("this controller does not have {} yet", self.name))),
+            Run::Never(why) => Err(unsupported(format!("this controller has no {}: {why}", self.name))),
+        }
+    }
+}
+
+fn unsupported(message: String) -> Fault {
+    Fault::new("UnsupportedOperationException", message)
+}
+
+/// The operation of this name.
+pub(super) fn find(name: &str) -> Option<&'static Operation> {
+    let at = OPERATIONS.binary_search_by(|operation| operation.name.cmp(name)).ok()?;
+    OPERATIONS.get(at)
+}
+
+macro_rules! operations {
+    ($($name:literal => $kind:ident $(($($about:tt)*))?,)*) => {
+        &[$(Operation {
+            name: $name,
+            input: operations!(@input $kind $(($($about)*))?),
+            run: operations!(@run $kind $(($($about)*))?),
+        }),*]
+    };
+    (@input here ($run:path, $input:path)) => { &$input };
+    (@input $other:ident $(($($about:tt)*))?) => { &ANYTHING };
+    (@run here ($run:path, $input:path)) => { Run::Here(|call, input| Box::pin($run(call, input))) };
+    (@run not_yet) => { Run::NotYet };
+    (@run never ($why:expr)) => { Run::Never($why) };
+}
+
+const IAM: &str = "it is about roles and accounts of AWS";
+const CLOUD: &str = "it is about data that only AWS has";
+
+/// Sorted by name.
+static OPERATIONS: &[Operation] = operations! {
+    "AddTagsToResource" => here(tags::add, tags::ADD),
+    "AssociateOpsItemRelatedItem" => not_yet,
+    "CancelCommand" => here(commands::cancel, commands::CANCEL),
+    "CancelMaintenanceWindowExecution" => not_yet,
+    "CreateActivation" => here(nodes::create_activation, nodes::CREATE_ACTIVATION),
+    "CreateAssociation" => not_yet,
+    "CreateAssociationBatch" => not_yet,
+    "CreateCloudConnector" => never(CLOUD),
+    "CreateDocument" => here(documents::create, documents::CREATE),
+    "CreateMaintenanceWindow" => not_yet,
+    "CreateOpsItem" => not_yet,
+    "CreateOpsMetadata" => never(CLOUD),
+    "CreatePatchBaseline" => not_yet,
+    "CreateResourceDataSync" => never(CLOUD),
+    "DeleteActivation" => here(nodes::delete_activation, nodes::DELETE_ACTIVATION),
+    "DeleteAssociation" => not_yet,
+    "DeleteCloudConnector" => never(CLOUD),
+    "DeleteDocument" => here(documents::delete, documents::DELETE),
+    "DeleteInventory" => not_yet,
+    "DeleteMaintenanceWindow" => not_yet,
+    "DeleteOpsItem" => not_yet,
+    "DeleteOpsMetadata" => never(CLOUD),
+    "DeleteParameter" => not_yet,
+    "DeleteParameters" => not_yet,
+    "DeletePatchBaseline" => not_yet,
+    "DeleteResourceDataSync" => never(CLOUD),
+    "DeleteResourcePolicy" => never(IAM),
+    "DeregisterDefaultHostManagementConfiguration" => never(IAM),
+    "DeregisterManagedInstance" => here(nodes::deregister, nodes::DEREGISTER),
+    "DeregisterPatchBaselineForPatchGroup" => not_yet,
+    "DeregisterTargetFromMaintenanceWindow" => not_yet,
+    "DeregisterTaskFromMaintenanceWindow" => not_yet,
+    "DescribeActivations" => here(nodes::describe_activations, nodes::DESCRIBE_ACTIVATIONS),
+    "DescribeAssociation" => not_yet,
+    "DescribeAssociationExecutionTargets" => not_yet,
+    "DescribeAssociationExecutions" => not_yet,
+    "DescribeAutomationExecutions" => not_yet,
+    "DescribeAutomationStepExecutions" => not_yet,
+    "DescribeAvailablePatches" => not_yet,
+    "DescribeDocument" => here(documents::describe, documents::DESCRIBE),
+    "DescribeDocumentPermission" => here(documents::permission, documents::PERMISSION),
+    "DescribeEffectiveInstanceAssociations" => not_yet,
+    "DescribeEffectivePatchesForPatchBaseline" => not_yet,
+    "DescribeInstanceAssociationsStatus" => not_yet,
+    "DescribeInstanceInformation" => here(nodes::describe_instances, nodes::DESCRIBE_INSTANCES),
+    "DescribeInstancePatchStates" => not_yet,
+    "DescribeInstancePatchStatesForPatchGroup" => not_yet,
+    "DescribeInstancePatches" => not_yet,
+    "DescribeInstanceProperties" => not_yet,
+    "DescribeInventoryDeletions" => not_yet,
+    "DescribeMaintenanceWindowExecutionTaskInvocations" => not_yet,
+    "DescribeMaintenanceWindowExecutionTasks" => not_yet,
+    "DescribeMaintenanceWindowExecutions" => not_yet,
+    "DescribeMaintenanceWindowSchedule" => not_yet,
+    "DescribeMaintenanceWindowTargets" => not_yet,
+    "DescribeMaintenanceWindowTasks" => not_yet,
+    "DescribeMaintenanceWindows" => not_yet,
+    "DescribeMaintenanceWindowsForTarget" => not_yet,
+    "DescribeOpsItems" => not_yet,
+    "DescribeParameters" => not_yet,
+    "DescribePatchBaselines" => not_yet,
+    "DescribePatchGroupState" => not_yet,
+    "DescribePatchGroups" => not_yet,
+    "DescribePatchProperties" => not_yet,
+    "DescribeSessions" => not_yet,
+    "DisassociateOpsItemRelatedItem" => not_yet,
+    "GetAccessToken" => never(IAM),
+    "GetAutomationExecution" => not_yet,
+    "GetCalendarState" => not_yet,
+    "GetCloudConnector" => never(CLOUD),
+    "GetCommandInvocation" => here(commands::get, commands::GET),
+    "GetConnectionStatus" => not_yet,
+    "GetDefaultPatchBaseline" => not_yet,
+    "GetDeployablePatchSnapshotForInstance" => never(CLOUD),
+    "GetDocument" => here(documents::get, documents::GET),
+    "GetExecutionPreview" => not_yet,
+    "GetInventory" => not_yet,
+    "GetInventorySchema" => not_yet,
+    "GetMaintenanceWindow" => not_yet,
+    "GetMaintenanceWindowExecution" => not_yet,
+    "GetMaintenanceWindowExecutionTask" => not_yet,
+    "GetMaintenanceWindowExecutionTaskInvocation" => not_yet,
+    "GetMaintenanceWindowTask" => not_yet,
+    "GetOpsItem" => not_yet,
+    "GetOpsMetadata" => never(CLOUD),
+    "GetOpsSummary" => never(CLOUD),
+    "GetParameter" => not_yet,
+    "GetParameterHistory" => not_yet,
+    "GetParameters" => not_yet,
+    "GetParametersByPath" => not_yet,
+    "GetPatchBaseline" => not_yet,
+    "GetPatchBaselineForPatchGroup" => not_yet,
+    "GetResourcePolicies" => never(IAM),
+    "GetServiceSetting" => not_yet,
+    "LabelParameterVersion" => not_yet,
+    "ListAssociationVersions" => not_yet,
+    "ListAssociations" => not_yet,
+    "ListCloudConnectors" => never(CLOUD),
+    "ListCommandInvocations" => here(commands::invocations, commands::INVOCATIONS),
+    "ListCommands" => here(commands::list, commands::LIST),
+    "ListComplianceItems" => not_yet,
+    "ListComplianceSummaries" => not_yet,
+    "ListDocumentMetadataHistory" => not_yet,
+    "ListDocumentVersions" => here(documents::versions, documents::VERSIONS),
+    "ListDocuments" => here(documents::list, documents::LIST),
+    "ListInventoryEntries" => not_yet,
+    "ListNodes" => not_yet,
+    "ListNodesSummary" => not_yet,
+    "ListOpsItemEvents" => not_yet,
+    "ListOpsItemRelatedItems" => not_yet,
+    "ListOpsMetadata" => never(CLOUD),
+    "ListResourceComplianceSummaries" => not_yet,
+    "ListResourceDataSync" => never(CLOUD),
+    "ListTagsForResource" => here(tags::list, tags::LIST),
+    "ModifyDocumentPermission" => here(documents::modify_permission, documents::MODIFY_PERMISSION),
+    "PutComplianceItems" => not_yet,
+    "PutInventory" => not_yet,
+    "PutParameter" => not_yet,
+    "PutResourcePolicy" => never(IAM),
+    "RegisterDefaultHostManagementConfiguration" => never(IAM),
+    "RegisterDefaultPatchBaseline" => not_yet,
+    "RegisterPatchBaselineForPatchGroup" => not_yet,
+    "RegisterTargetWithMaintenanceWindow" => not_yet,
+    "RegisterTaskWithMaintenanceWindow" => not_yet,
+    "RemoveTagsFromResource" => here(tags::remove, tags::REMOVE),
+    "ResetServiceSetting" => not_yet,
+    "ResumeSession" => not_yet,
+    "SendAutomationSignal" => not_yet,
+    "SendCommand" => here(commands::send, commands::SEND),
+    "StartAccessRequest" => never(IAM),
+    "StartAssociationsOnce" => not_yet,
+    "StartAutomationExecution" => not_yet,
+    "StartChangeRequestExecution" => never(CLOUD),
+    "StartExecutionPreview" => not_yet,
+    "StartSession" => not_yet,
+    "StopAutomationExecution" => not_yet,
+    "TerminateSession" => not_yet,
+    "UnlabelParameterVersion" => not_yet,
+    "UpdateAssociation" => not_yet,
+    "UpdateAssociationStatus" => not_yet,
+    "UpdateCloudConnector" => never(CLOUD),
+    "UpdateDocument" => here(documents::update, documents::UPDATE),
+    "UpdateDocumentDefaultVersion" => here(documents::set_default, documents::SET_DEFAULT),
+    "UpdateDocumentMetadata" => not_yet,
+    "UpdateMaintenanceWindow" => not_yet,
+    "UpdateMaintenanceWindowTarget" => not_yet,
+    "UpdateMaintenanceWindowTask" => not_yet,
+    "UpdateManagedInstanceRole" => never(IAM),
+    "UpdateOpsItem" => not_yet,
+    "UpdateOpsMetadata" => never(CLOUD),
+    "UpdatePatchBaseline" => not_yet,
+    "UpdateResourceDataSync" => never(CLOUD),
+    "UpdateServiceSetting" => not_yet,
+    "ValidateCloudConnector" => never(CLOUD),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_every_operation_of_the_model_has_one() {
+        assert!(OPERATIONS.is_sorted_by(|one, other| one.name < other.name));
+        assert_eq!(OPERATIONS.len(), 154);
+        for operation in OPERATIONS {
+            assert!(std::ptr::eq(find(operation.name).unwrap(), operation), "{}", operation.name);
+        }
+        for name in ["", "getparameter", "GetParameter2", "AmazonSSM.GetParameter"] {
+            assert!(find(name).is_none(), "{name}");
+        }
+    }
+
+    /// Every pattern of a shape.
+    fn patterns(shape: &Shape, seen: &mut Vec<&'static crate::doors::ssm::shape::Pattern>) {
+        match shape {
+            Shape::Text { pattern, .. } => seen.extend(*pattern),
+            Shape::List { of, .. } | Shape::Map(of) => patterns(of, seen),
+            Shape::Structure(members) => members.iter().for_each(|member| patterns(member.shape, seen)),
+            Shape::Word(_) | Shape::Number { .. } | Shape::Flag | Shape::Moment => {}
+        }
+    }
+
+    #[test]
+    fn every_pattern_can_be_matched() {
+        let mut seen = Vec::new();
+        OPERATIONS.iter().for_each(|operation| patterns(operation.input, &mut seen));
+        assert!(seen.len() > 50, "{}", seen.len());
+        for pattern in seen {
+            assert!(pattern.compiles(), "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn reading_changes_nothing() {
+        for (name, changes) in [
+            ("GetParameter", false),
+            ("ListCommands", false),
+            ("DescribeParameters", false),
+            ("DeleteParameter", true),
+            ("SendCommand", true),
+            ("StartSession", true),
+            ("LabelParameterVersion", true),
+        ] {
+            assert_eq!(find(name).unwrap().changes(), changes, "{name}");
+        }
+    }
+}
