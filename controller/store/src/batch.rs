@@ -155,7 +155,7 @@ impl Batch {
                 let what = format!("bytes in the value of key {}", printable(key));
                 return Err(too_large(&what, value.len(), VALUE_MAX_BYTES));
             }
-            if !written.insert(key) {
+            if !written.insert(&key[..]) {
                 return Err(CommitError::WrittenTwice { key: key.clone() });
             }
         }

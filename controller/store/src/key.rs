@@ -10,12 +10,13 @@
 //!
 //! A stored key is the table's name as text, then its components. These bytes are on disks: they never change.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
+use fleetwright_proto::ids::{ActivationId, CommandId, IdError, NodeId};
 
-const END: [u8; 2] = [0x00, 0x01];
+pub(crate) const END: [u8; 2] = [0x00, 0x01];
 const ZERO: [u8; 2] = [0x00, 0x02];
 
 /// What stands in a key: a component, or a tuple of components.
@@ -79,21 +80,25 @@ impl<'a> KeyReader<'a> {
         Self(bytes)
     }
 
-    pub fn text(&mut self) -> Result<String, KeyError> {
-        let mut text = Vec::new();
+    pub fn text(&mut self) -> Result<Cow<'a, str>, KeyError> {
+        let mut text = Cow::Borrowed(&[][..]);
         loop {
             let zero = self.0.iter().position(|byte| *byte == 0).ok_or(KeyError::Text)?;
-            text.extend_from_slice(&self.0[..zero]);
-            let mark = self.0.get(zero..zero + 2).ok_or(KeyError::Text)?;
+            let (part, mark) = (&self.0[..zero], self.0.get(zero..zero + 2).ok_or(KeyError::Text)?);
+            if text.is_empty() {
+                text = Cow::Borrowed(part);
+            } else {
+                text.to_mut().extend_from_slice(part);
+            }
             let ended = mark == END;
             if !ended && mark != ZERO {
                 return Err(KeyError::Text);
             }
             self.0 = &self.0[zero + 2..];
             if ended {
-                return String::from_utf8(text).map_err(|_| KeyError::Text);
+                return utf8(text);
             }
-            text.push(0);
+            text.to_mut().push(0);
         }
     }
 
@@ -106,6 +111,13 @@ impl<'a> KeyReader<'a> {
     /// Refuses what is left over.
     pub fn end(self) -> Result<(), KeyError> {
         if self.0.is_empty() { Ok(()) } else { Err(KeyError::Long) }
+    }
+}
+
+fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, KeyError> {
+    match bytes {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| KeyError::Text),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| KeyError::Text),
     }
 }
 
@@ -131,7 +143,7 @@ impl TableKey for String {
     }
 
     fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
-        from.text()
+        from.text().map(Cow::into_owned)
     }
 }
 
@@ -141,7 +153,7 @@ impl TableKey for Box<str> {
     }
 
     fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
-        from.text().map(String::into_boxed_str)
+        from.text().map(Box::from)
     }
 }
 
@@ -162,7 +174,22 @@ macro_rules! text_key {
     )+};
 }
 
-text_key!(NodeId, CommandId, ActivationId);
+/// As [`text_key`], for types that have their text at hand.
+macro_rules! id_key {
+    ($($name:ty),+) => {$(
+        impl TableKey for $name {
+            fn write(&self, out: &mut KeyWriter) {
+                out.text(self.as_str());
+            }
+
+            fn read(from: &mut KeyReader<'_>) -> Result<Self, KeyError> {
+                from.text()?.parse().map_err(|error: IdError| KeyError::Component(error.to_string()))
+            }
+        }
+    )+};
+}
+
+id_key!(NodeId, CommandId, ActivationId);
 
 /// Numbers of one width: the value to its sorting bytes and back.
 macro_rules! number_key {
