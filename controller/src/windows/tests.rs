@@ -162,14 +162,14 @@ async fn window(house: &House, wish: WindowWish) -> WindowId {
 }
 
 async fn add_nodes(house: &House, role: &str, count: usize) -> Vec<NodeId> {
-    let mut ids = Vec::new();
-    for number in 0..count {
-        let id = NodeId::random();
-        let record = node(&format!("{role}-{number}"), "Linux", &[("role", role)]);
+    let ids: Vec<_> = (0..count).map(|_| NodeId::random()).collect();
+    for (part, some) in ids.chunks(400).enumerate() {
         let mut batch = Batch::new();
-        NODE.put(&mut batch, &id, &record).unwrap();
+        for (number, id) in some.iter().enumerate() {
+            let record = node(&format!("{role}-{part}-{number}"), "Linux", &[("role", role)]);
+            NODE.put(&mut batch, id, &record).unwrap();
+        }
         house.store.commit(batch).await.unwrap();
-        ids.push(id);
     }
     ids
 }
