@@ -56,7 +56,8 @@
 //! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators and their access keys
 //! stay until an operator deletes them, and are counted. Parameters stay until somebody
 //! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept.
-//! Executions of windows that have ended go by the age of commands, and beyond a thousand of one window; client tokens of windows go after a day.
+//! Executions of windows that have ended go by the age of commands, and beyond a thousand of one window; client tokens
+//! of windows go after a day.
 
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};

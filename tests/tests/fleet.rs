@@ -26,3 +26,5 @@ mod links;
 mod members;
 #[path = "fleet/room.rs"]
 mod room;
+#[path = "fleet/windows.rs"]
+mod windows;

@@ -1,6 +1,7 @@
 //! Tasks that are registered with a window.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fleetwright_store::{Batch, CommitError};
 use serde::Serialize;
@@ -78,7 +79,10 @@ pub async fn register(house: &House, new: NewTask) -> Result<TaskId, WindowError
             )));
         }
         let id = TaskId::random();
-        let record = blank(house, &new.wish)?;
+        let mut record = blank(house, &new.wish)?;
+        // Among equals the one that was registered first comes first, however fast the next one came.
+        let later = others.iter().map(|(_, other)| other.created.plus(Duration::from_millis(1)));
+        record.created = later.chain([record.created]).max().unwrap_or(record.created);
         let record = checked(house, &new.window, &window.value, &id, record, new.wish.clone(), &others).await?;
         let mut batch = Batch::new();
         WINDOW.replace(&mut batch, &window)?;

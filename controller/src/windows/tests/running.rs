@@ -84,9 +84,9 @@ async fn a_task_may_depend_on_how_another_ended() {
     let (_site, house, id) = opened(async |house, id| {
         let webs = target(house, id, "web").await;
         let first = task(house, id, task_wish(1, &[&webs])).await;
-        for result in [Ended::Success, Ended::Failure] {
+        for (priority, result) in [(2, Ended::Success), (3, Ended::Failure)] {
             let after = Some(Some(After { task: first.clone(), result }));
-            task(house, id, TaskWish { after, ..task_wish(2, &[&webs]) }).await;
+            task(house, id, TaskWish { after, ..task_wish(priority, &[&webs]) }).await;
         }
     })
     .await;

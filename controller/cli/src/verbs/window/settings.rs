@@ -4,7 +4,7 @@ use clap::Args;
 use fleetwright_proto::control::{CalendarNames, WindowSettings};
 
 #[derive(Debug, Clone, Args)]
-pub struct SettingsArgs {
+pub(super) struct SettingsArgs {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
