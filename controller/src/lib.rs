@@ -3,7 +3,7 @@
 //! ```text
 //!   doors        authenticate, authorise, translate; nothing else
 //!     │
-//!   nodes · commands · documents · parameters · keys · access · mailbox        operations, records, and what happens by itself
+//!   nodes · commands · documents · windows · parameters · keys · access · mailbox        operations, records, and what happens by itself
 //!     │
 //!   fleetwright_store                 tables and blobs: the truth
 //! ```
@@ -15,6 +15,7 @@
 pub mod access;
 pub mod authority;
 pub mod bounds;
+pub mod calendars;
 pub mod commands;
 pub mod documents;
 pub mod doors;
@@ -22,6 +23,7 @@ pub mod error;
 pub mod health;
 pub mod house;
 pub mod keys;
+pub mod lease;
 pub mod mailbox;
 pub mod meters;
 pub mod metrics;
@@ -33,6 +35,7 @@ pub mod room;
 pub mod serve;
 pub mod settings;
 pub mod tables;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;

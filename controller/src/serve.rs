@@ -36,6 +36,7 @@ use crate::nodes::departures;
 use crate::nodes::presence::{self, Closing};
 use crate::parameters::expire;
 use crate::settings::Settings;
+use crate::windows;
 
 /// How long streams get to say goodbye when the controller stops.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -150,6 +151,8 @@ impl Controller {
         tasks.spawn(every(house.clone(), documents::sweep::INTERVAL, Chore::Documents));
         tasks.spawn(every(house.clone(), expire::INTERVAL, Chore::Expiry));
         tasks.spawn(every(house.clone(), rotate::INTERVAL, Chore::Keys));
+        tasks.spawn(windows::reconcile::run(house.clone(), controller_name(&data_dir)?));
+        tasks.spawn(every(house.clone(), windows::retention::INTERVAL, Chore::Windows));
         tasks.spawn(health::beat(house.clone()));
         tasks.spawn(health::probe_store(house.clone()));
         if let Some(monitoring) = monitoring {
@@ -221,6 +224,20 @@ fn refuse_other_owner(data_dir: &Path) -> Result<(), StartError> {
     if owner == uid { Ok(()) } else { Err(StartError::OtherOwner { path: data_dir.to_owned(), owner, uid }) }
 }
 
+/// The name under which this controller holds leases: made once, so that it has it again after a restart.
+fn controller_name(data_dir: &Path) -> Result<String, StartError> {
+    let path = data_dir.join("controller-name");
+    match std::fs::read_to_string(&path) {
+        Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(StartError::Folder { path, source }),
+    }
+    let name = uuid::Uuid::new_v4().to_string();
+    std::fs::write(&path, &name).map_err(|source| StartError::Folder { path, source })?;
+    Ok(name)
+}
+
 /// What is done now and then.
 #[derive(Debug, Clone, Copy)]
 enum Chore {
@@ -231,6 +248,7 @@ enum Chore {
     AccessKeyUses,
     Expiry,
     Keys,
+    Windows,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
@@ -245,6 +263,7 @@ async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
             Chore::AccessKeyUses => access::known::flush_uses(&house).await,
             Chore::Expiry => expire::run_once(&house).await.map_err(Refusal::from),
             Chore::Keys => rotate::run_once(&house).await.map_err(Refusal::from),
+            Chore::Windows => windows::retention::run_once(&house).await,
             Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {

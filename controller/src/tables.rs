@@ -39,6 +39,16 @@
 //! access-operator  name                                    who may ask
 //! access-key       AccessKeyId                             an access key, its secret sealed
 //! key-use          AccessKeyId                             when it was last used
+//! lease            what is done under it                   which controller does it, until when
+//! window           WindowId                                when what is done
+//! window-due       moment, WindowId                        what is due next, first
+//! window-token     operation and client token              what a repeated request made
+//! window-target    WindowId, TargetId                      targets under an id
+//! window-task      WindowId, TaskId                        what is done on them
+//! window-execution       ExecutionId                       what became of an occurrence
+//! window-execution-time  WindowId, newest first, ExecutionId  the list of executions
+//! window-execution-open  ExecutionId                       executions without a final state
+//! window-task-run        ExecutionId, TaskRunId            a task in an execution, and its invocations
 //! ```
 //!
 //! Limits: rows of finished commands go by age (`retention.commands_days`), with everything under their id; nodes and
@@ -46,7 +56,10 @@
 //! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators and their access keys
 //! stay until an operator deletes them, and are counted. Parameters stay until somebody
 //! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept.
+//! Executions of windows that have ended go by the age of commands, and beyond a thousand of one window; client tokens
+//! of windows go after a day.
 
+use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
@@ -63,6 +76,7 @@ use crate::documents::records::{
 };
 use crate::keys::names::KeyName;
 use crate::keys::records::{DataKeyRecord, KeyRecord, RootRecord};
+use crate::lease::LeaseRecord;
 use crate::mailbox::MailboxRecord;
 use crate::nodes::groups::GroupRecord;
 use crate::nodes::records::{
@@ -71,6 +85,10 @@ use crate::nodes::records::{
 use crate::parameters::names::ParameterKey;
 use crate::parameters::records::{
     LabelRecord, ParameterRecord, TagsRecord, VersionRecord as ParameterVersion,
+};
+use crate::windows::ids::{ExecutionId, TargetId, TaskId, TaskRunId, WindowId};
+use crate::windows::records::{
+    ExecutionRecord, TargetRecord, TaskRecord, TaskRunRecord, WindowRecord, WindowTokenRecord,
 };
 
 pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
@@ -112,6 +130,17 @@ pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("
 pub const ACCESS_OPERATOR: Table<String, OperatorRecord> = Table::new("access-operator");
 pub const ACCESS_KEY: Table<AccessKeyId, AccessKeyRecord> = Table::new("access-key");
 pub const KEY_USE: Table<AccessKeyId, AccessKeyUseRecord> = Table::new("key-use");
+pub const LEASE: Table<String, LeaseRecord> = Table::new("lease");
+pub const WINDOW: Table<WindowId, WindowRecord> = Table::new("window");
+pub const WINDOW_DUE: Table<(Timestamp, WindowId), Mark> = Table::new("window-due");
+pub const WINDOW_TOKEN: Table<String, WindowTokenRecord> = Table::new("window-token");
+pub const WINDOW_TARGET: Table<(WindowId, TargetId), TargetRecord> = Table::new("window-target");
+pub const WINDOW_TASK: Table<(WindowId, TaskId), TaskRecord> = Table::new("window-task");
+pub const WINDOW_EXECUTION: Table<ExecutionId, ExecutionRecord> = Table::new("window-execution");
+pub const WINDOW_EXECUTION_TIME: Table<(WindowId, Reverse<u64>, ExecutionId), Mark> =
+    Table::new("window-execution-time");
+pub const WINDOW_EXECUTION_OPEN: Table<ExecutionId, Mark> = Table::new("window-execution-open");
+pub const WINDOW_TASK_RUN: Table<(ExecutionId, TaskRunId), TaskRunRecord> = Table::new("window-task-run");
 
 #[cfg(test)]
 mod tests;

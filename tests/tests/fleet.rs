@@ -28,3 +28,5 @@ mod members;
 mod packages;
 #[path = "fleet/room.rs"]
 mod room;
+#[path = "fleet/windows.rs"]
+mod windows;

@@ -14,6 +14,7 @@ pub(crate) mod node;
 pub(crate) mod output;
 pub(crate) mod registry;
 pub(crate) mod status;
+pub(crate) mod window;
 
 use std::time::{Duration, UNIX_EPOCH};
 

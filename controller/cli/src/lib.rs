@@ -86,6 +86,12 @@ pub enum OperatorCommand {
     /// Put targets under a name
     #[command(subcommand)]
     Group(verbs::group::GroupVerb),
+    /// Let work run in agreed hours: windows with their targets, tasks and executions
+    #[command(subcommand)]
+    Window(verbs::window::WindowVerb),
+    /// Say when nothing is to be started: calendars that windows obey
+    #[command(subcommand)]
+    Calendar(verbs::calendar::CalendarVerb),
     /// Let hosts join: make, list and delete activations
     #[command(subcommand)]
     Activation(verbs::activation::ActivationVerb),
@@ -112,6 +118,8 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Why(args) => verbs::why::run(io, &asked, args).await,
         OperatorCommand::Node(verb) => verbs::node::run(io, &asked, verb).await,
         OperatorCommand::Group(verb) => verbs::group::run(io, &asked, verb).await,
+        OperatorCommand::Window(verb) => verbs::window::run(io, &asked, verb).await,
+        OperatorCommand::Calendar(verb) => verbs::calendar::run(io, &asked, verb).await,
         OperatorCommand::Activation(verb) => verbs::activation::run(io, &asked, verb).await,
         OperatorCommand::Access(verb) => verbs::access::run(io, &asked, verb).await,
         OperatorCommand::Status(args) => verbs::status::run(io, &asked, args).await,

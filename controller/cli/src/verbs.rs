@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activation;
+pub(crate) mod calendar;
 pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod document;
@@ -10,6 +11,7 @@ pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod why;
+pub(crate) mod window;
 
 use crate::context::resolve::Flags;
 use crate::render::Format;

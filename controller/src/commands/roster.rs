@@ -25,7 +25,7 @@ use crate::records::{Pages, With, next_key, note_unreadable};
 use crate::tables::{COMMAND, COMMAND_TARGETS, COMMAND_WAVE, INVOCATION};
 
 /// Nodes of one row of targets: well below what a value may be long.
-pub(super) const TARGETS_ROW_NODES: usize = 500;
+pub(crate) const TARGETS_ROW_NODES: usize = 500;
 
 /// What is known of an invocation without a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -498,6 +498,6 @@ fn impossible(
 }
 
 /// The moment in a form that sorts newest first.
-pub(super) fn newest_first(moment: Timestamp) -> fleetwright_store::Reverse<u64> {
+pub(crate) fn newest_first(moment: Timestamp) -> fleetwright_store::Reverse<u64> {
     fleetwright_store::Reverse(u64::try_from(moment.millis()).unwrap_or(0))
 }

@@ -65,6 +65,25 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
     ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Operator),
     ("/fleetwright.control.v1.Access/DeleteAccessKey", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/CreateWindow", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/ListWindows", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/GetWindow", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/UpdateWindow", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/DeleteWindow", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/RegisterTarget", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/DeregisterTarget", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/RegisterTask", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/DeregisterTask", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/ListWindowExecutions", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/GetWindowExecution", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/CancelWindowExecution", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/PreviewWindow", Caller::Operator),
+    ("/fleetwright.control.v1.Windows/ExplainWindow", Caller::Operator),
+    ("/fleetwright.control.v1.Calendars/PutCalendar", Caller::Operator),
+    ("/fleetwright.control.v1.Calendars/ListCalendars", Caller::Operator),
+    ("/fleetwright.control.v1.Calendars/GetCalendar", Caller::Operator),
+    ("/fleetwright.control.v1.Calendars/DeleteCalendar", Caller::Operator),
+    ("/fleetwright.control.v1.Calendars/GetCalendarState", Caller::Operator),
 ];
 
 /// Whether this peer may call this path. A path without a row is let through to be answered as unknown.
@@ -106,6 +125,7 @@ mod tests {
             "fleetwright/agent/v1/agent.proto",
             "fleetwright/control/v1/control.proto",
             "fleetwright/control/v1/access.proto",
+            "fleetwright/control/v1/windows.proto",
         ];
         let descriptors = protox::compile(files, [root]).unwrap();
         let rpcs: BTreeSet<_> = descriptors

@@ -3,11 +3,13 @@
 pub mod access;
 pub mod activations;
 pub mod agent;
+pub mod calendars;
 pub mod commands;
 pub mod controller;
 pub mod documents;
 pub mod nodes;
 mod page;
+pub mod windows;
 
 use std::sync::Arc;
 
@@ -15,16 +17,20 @@ use fleetwright_proto::MESSAGE_MAX_BYTES;
 use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
+use fleetwright_proto::control::calendars_server::CalendarsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
+use fleetwright_proto::control::windows_server::WindowsServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
+use crate::calendars::CalendarError;
 use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
 use crate::house::House;
+use crate::windows::fault::WindowError;
 
 /// Every service of this door.
 #[must_use]
@@ -39,6 +45,8 @@ pub fn routes(house: &Arc<House>) -> Routes {
         .add_service(documents)
         .add_service(commands)
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
+        .add_service(WindowsServer::new(windows::WindowsDoor::new(house.clone())))
+        .add_service(CalendarsServer::new(calendars::CalendarsDoor::new(house.clone())))
         .add_service(ActivationsServer::new(activations::ActivationsDoor::new(house.clone())))
         .add_service(AccessServer::new(access::AccessDoor::new(house.clone())))
         .add_service(ControllerServer::new(controller::ControllerDoor::new(house.clone())))
@@ -66,6 +74,18 @@ pub fn status(refusal: &Refusal) -> Status {
 
 impl From<DocumentError> for Status {
     fn from(error: DocumentError) -> Self {
+        status(&error.into())
+    }
+}
+
+impl From<WindowError> for Status {
+    fn from(error: WindowError) -> Self {
+        status(&error.into())
+    }
+}
+
+impl From<CalendarError> for Status {
+    fn from(error: CalendarError) -> Self {
         status(&error.into())
     }
 }

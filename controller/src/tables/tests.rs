@@ -111,6 +111,7 @@ fn every_table_reads_its_stored_examples() {
         r#"{"format":1,"command":"67e55044-10b1-426f-9247-bb680e5fe0c8","request_sha256":"ab"}"#,
     );
     document_examples(&mut seen);
+    window_examples(&mut seen);
     check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);
     check(&mut seen, &OUTPUT, "\0exact bytes");
     access_examples(&mut seen);
@@ -130,6 +131,39 @@ fn access_examples(seen: &mut Vec<&'static str>) {
         r#"{"format":1,"operator":"ada","operator_created":1790000000000,"description":"ci","created":1790000000001,"created_by":"admin","standing":"Disabled","expires":1790086400000,"sealed_secret":"AAAA"}"#,
     );
     check(seen, &KEY_USE, r#"{"format":1,"last_used":1790000000002}"#);
+}
+
+fn window_examples(seen: &mut Vec<&'static str>) {
+    check(seen, &LEASE, r#"{"format":1,"holder":"67e55044-10b1-426f-9247-bb680e5fe0c8","until":1790000030000}"#);
+    check(
+        seen,
+        &WINDOW,
+        r#"{"format":1,"name":"patch-night","description":"","enabled":true,"schedule":"cron(0 2 ? * SUN#2 *)","timezone":"Europe/Berlin","offset_days":2,"start":{"text":"2026-11-04","at":1793750400000},"end":null,"duration_hours":4,"cutoff_hours":1,"grace_minutes":30,"allow_unassociated_targets":false,"calendars":["freeze"],"tags":{"team":"web"},"created":1790000000000,"created_by":"admin","modified":1790000000000,"anchor":1790000000000,"next":1794276000000,"open":"67e55044-10b1-826f-9247-bb680e5fe0c8"}"#,
+    );
+    check(seen, &WINDOW_DUE, r#"{"format":1}"#);
+    check(seen, &WINDOW_TOKEN, r#"{"format":1,"made":"mw-0123456789abcdef0","request":"ef","at":1790000000000}"#);
+    check(
+        seen,
+        &WINDOW_TARGET,
+        r#"{"format":1,"resource_type":"INSTANCE","targets":[{"Tag":{"key":"role","values":["web"]}}],"owner_information":"team web","name":"webs","description":"","created":1790000000000}"#,
+    );
+    check(
+        seen,
+        &WINDOW_TASK,
+        r#"{"format":1,"name":"restart","description":"","document":"AWS-RunShellScript","work":{"RunCommand":{"version":"","hash":{"hash_type":"Sha256","hash":"ab"},"parameters":{"commands":["true"]},"comment":"","timeout_seconds":600,"notify":{"url":"https://ops.example/hook","events":["All"],"about":"Command"}}},"targets":{"Window":["67e55044-10b1-426f-9247-bb680e5fe0c8"]},"priority":1,"max_concurrency":"10%","max_errors":"1","cutoff":"CANCEL_TASK","after":{"task":"67e55044-10b1-426f-9247-bb680e5fe0c9","result":"Success"},"service_role":"","created":1790000000000}"#,
+    );
+    check(
+        seen,
+        &WINDOW_EXECUTION,
+        r#"{"format":1,"window":"mw-0123456789abcdef0","window_name":"patch-night","scheduled":1790000000000,"started":1790000000100,"cutoff":1790010800000,"end":1790014400000,"calendars":[],"state":"Skipped","reason":{"Missed":{"noticed":1790020000000,"started":1790019000000,"grace_minutes":180}},"finished":1790020000000,"tasks":[],"cancel":null}"#,
+    );
+    check(seen, &WINDOW_EXECUTION_TIME, r#"{"format":1}"#);
+    check(seen, &WINDOW_EXECUTION_OPEN, r#"{"format":1}"#);
+    check(
+        seen,
+        &WINDOW_TASK_RUN,
+        r#"{"format":1,"task_id":"67e55044-10b1-426f-9247-bb680e5fe0c9","task":{"name":"","description":"","document":"Runbook","work":{"Automation":{"version":"1","parameters":{}}},"targets":"None","priority":0,"max_concurrency":null,"max_errors":null,"cutoff":"CONTINUE_TASK","after":null,"service_role":"","created":1790000000000},"state":"InProgress","reason":{"AtWork":{}},"started":1790000000200,"finished":null,"invocations":[{"id":"67e55044-10b1-826f-9247-bb680e5fe0c1","target":null,"owner_information":"team web","command":"67e55044-10b1-426f-9247-bb680e5fe0c2","state":"InProgress","reason":{"AtWork":{}},"started":1790000000300,"finished":null}]}"#,
+    );
 }
 
 fn document_examples(seen: &mut Vec<&'static str>) {

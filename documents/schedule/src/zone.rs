@@ -63,10 +63,25 @@ impl Zone {
         chrono::Timelike::with_nanosecond(&local, 0).unwrap_or(local)
     }
 
+    /// What the wall shows at that moment; UTC's at the ends of the calendar.
+    #[must_use]
+    pub fn wall_at(self, instant: Instant) -> NaiveDateTime {
+        let within = instant.checked_sub_days(chrono::Days::new(2)).zip(instant.checked_add_days(chrono::Days::new(2)));
+        if within.is_some() { self.wall(instant) } else { instant.naive_utc() }
+    }
+
     /// The moment in the zone's own time with its offset, for people: `2026-03-29T03:00:00+02:00`.
     #[must_use]
     pub fn show(self, instant: Instant) -> String {
         instant.with_timezone(&self.0).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    }
+
+    /// The moment at which a wall of the zone shows that time: the first of two, and the moment of the change for one
+    /// that no wall shows. At the ends of the calendar it is what it would be in UTC.
+    #[must_use]
+    pub fn moment_of(self, wall: NaiveDateTime) -> Instant {
+        let within = wall.checked_sub_signed(TimeDelta::days(2)).zip(wall.checked_add_signed(TimeDelta::days(2)));
+        if within.is_some() { self.moments(wall).first } else { wall.and_utc() }
     }
 
     pub(crate) fn moments(self, wall: NaiveDateTime) -> Moments {

@@ -1,0 +1,179 @@
+//! `fleetwright window task`.
+
+use clap::{Args, Subcommand};
+use fleetwright_proto::control::{
+    DeregisterTaskRequest, ParameterValues, RegisterTaskRequest, WindowTask as WireTask,
+};
+use serde::Serialize;
+
+use super::client;
+use crate::arguments::ArgumentError;
+use crate::arguments::document::{Parameter, read_parameters};
+use crate::arguments::script::Shell;
+use crate::data::window::WindowTask;
+use crate::escape::escape;
+use crate::failure::Failure;
+use crate::help;
+use crate::io::Io;
+use crate::operator::Operator;
+use crate::render;
+use crate::verbs::Asked;
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum TaskVerb {
+    /// Register a task with a window, and print its id
+    #[command(
+        alias = "register",
+        long_about = "Register a task with a window, and print its id.\n\nTasks of the same priority run together, those \
+            of a higher number when all before them have ended. Parameters may say {{WINDOW_ID}}, \
+            {{WINDOW_EXECUTION_ID}}, {{WINDOW_TASK_ID}}, {{WINDOW_TARGET_ID}}, {{TASK_EXECUTION_ID}} and \
+            {{INVOCATION_ID}}.",
+        after_long_help = help::ending(&[
+            "fleetwright window task add patch-night --target-id TARGET_ID --document AWS-RunPatchBaseline \
+             --parameter Operation=Install --max-concurrency 10% --max-errors 1",
+            "fleetwright window task add patch-night --target-id TARGET_ID --priority 2 --after TASK_ID -- systemctl \
+             restart nginx",
+        ]),
+    )]
+    Add(AddArgs),
+    /// Take a task away from a window; an open execution goes on with it
+    #[command(
+        alias = "deregister",
+        after_long_help = help::ending(&[
+            "fleetwright window task remove patch-night 67e55044-10b1-426f-9247-bb680e5fe0c8",
+        ]),
+    )]
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct AddArgs {
+    /// Window, by id or name
+    window: String,
+    /// Document to run, by name, NAME:VERSION or ARN [default: AWS-RunShellScript with the command]
+    #[arg(short, long, value_name = "DOCUMENT", required_unless_present = "command", conflicts_with = "command")]
+    document: Option<String>,
+    /// Parameter of the document, NAME=VALUE or NAME=@FILE; the same name several times makes a list
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+    /// Targets of the window to run on, by id; several follow each other
+    #[arg(long = "target-id", value_name = "TARGET_ID", conflicts_with = "nodes")]
+    target_ids: Vec<String>,
+    /// Node to run on, by id or name; may be repeated
+    #[arg(long = "node", value_name = "NODE")]
+    nodes: Vec<String>,
+    /// The lower, the earlier; equal ones run together
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    priority: u32,
+    /// How many nodes run it at once: a number or a percentage
+    #[arg(long, value_name = "N|P%", default_value = "50")]
+    max_concurrency: String,
+    /// How many nodes may fail before no more are started: a number or a percentage
+    #[arg(long, value_name = "N|P%", default_value = "0")]
+    max_errors: String,
+    /// Cancel what is still running when the window ends
+    #[arg(long)]
+    cancel_at_end: bool,
+    /// Run it only if this task of the window, of a lower priority number, succeeded
+    #[arg(long, value_name = "TASK_ID")]
+    after: Option<String>,
+    /// Run it only if this task of the window, of a lower priority number, did not succeed
+    #[arg(long, value_name = "TASK_ID", conflicts_with = "after")]
+    after_failure: Option<String>,
+    /// How long a node may take to start it, seconds, 30 or more [default: 3600]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    timeout: u32,
+    /// RUN_COMMAND or AUTOMATION
+    #[arg(long = "type", value_name = "TYPE", default_value = "RUN_COMMAND")]
+    kind: String,
+    /// Name of the task
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    name: String,
+    /// What it does
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
+    /// Shell command to run in place of a document
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RemoveArgs {
+    /// Window, by id or name
+    window: String,
+    /// Id of the task
+    #[arg(value_name = "TASK_ID")]
+    task_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Registered {
+    task_id: String,
+}
+
+pub(super) async fn run(io: &mut Io, asked: &Asked, operator: &Operator, verb: TaskVerb) -> Result<(), Failure> {
+    match verb {
+        TaskVerb::Add(args) => {
+            let window = args.window.clone();
+            let task = wire(args, io)?;
+            let request = RegisterTaskRequest { window, task: Some(task) };
+            let answer = client(operator).register_task(request).await?.into_inner();
+            let registered = Registered { task_id: answer.task_id };
+            render::one(io, asked.format, &registered, |registered| {
+                vec![("task", registered.task_id.clone())]
+            })?;
+        }
+        TaskVerb::Remove(RemoveArgs { window, task_id }) => {
+            let request = DeregisterTaskRequest { window, task_id: task_id.clone() };
+            client(operator).deregister_task(request).await?;
+            io.note(&format!("removed task {}", escape(&task_id)));
+        }
+    }
+    Ok(())
+}
+
+fn wire(args: AddArgs, io: &mut Io) -> Result<WireTask, Failure> {
+    let mut parameters = read_parameters(&args.parameters, &mut io.stdin).map_err(ArgumentError::from)?;
+    let document = match args.document {
+        Some(document) => document,
+        None => {
+            let line = Shell::Posix.line(&args.command).map_err(ArgumentError::from)?;
+            parameters.insert("commands".to_owned(), ParameterValues { values: vec![line] });
+            "AWS-RunShellScript".to_owned()
+        }
+    };
+    let after_failure = args.after_failure.is_some();
+    Ok(WireTask {
+        name: args.name,
+        description: args.description,
+        r#type: args.kind,
+        document,
+        parameters: parameters.into_iter().collect(),
+        target_ids: args.target_ids,
+        nodes: args.nodes,
+        priority: args.priority,
+        max_concurrency: args.max_concurrency,
+        max_errors: args.max_errors,
+        cancel_at_end: args.cancel_at_end,
+        timeout_seconds: args.timeout,
+        after_task_id: args.after.or(args.after_failure).unwrap_or_default(),
+        after_failure,
+        ..WireTask::default()
+    })
+}
+
+/// A task in one line.
+pub(super) fn line(task: &WindowTask) -> String {
+    let name = if task.name.is_empty() { String::new() } else { format!("{}  ", task.name) };
+    let on = match (task.target_ids.len(), task.nodes.len()) {
+        (0, 0) => String::new(),
+        (0, _) => format!(" on {}", task.nodes.join(", ")),
+        _ => format!(" on target {}", task.target_ids.join(", then ")),
+    };
+    let after = task.after_task_id.as_ref().map(|id| {
+        format!(", if {id} {}", if task.after_failure { "did not succeed" } else { "succeeded" })
+    });
+    let end = if task.cancel_at_end { ", cancelled at the end" } else { "" };
+    let after = after.unwrap_or_default();
+    format!("{}  {name}priority {}: {}{on}{after}{end}", task.id, task.priority, task.document)
+}
