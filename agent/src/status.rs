@@ -13,12 +13,13 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::executor::ExecutorLimits;
 use crate::explain::date;
 use crate::identity::{ControllerAddress, IdentityFiles, IdentityFilesError};
 use crate::journal::{FileJournal, JournalError};
-use crate::spool::SpoolLimits;
 use crate::state_folder::StateFolder;
+use crate::update::{self, UpdateFolder};
 pub(crate) use board::StatusBoard;
 
 /// The link as the running agent last saw it.
@@ -64,6 +65,10 @@ pub struct Status {
     pub work_bytes: Usage,
     pub journal_bytes: u64,
     pub spool_bytes: Usage,
+    /// Scripts and downloads; each command's go when it is over.
+    pub orchestration_bytes: u64,
+    /// Builds beside the packaged one.
+    pub update_bytes: Usage,
     pub certificate_expires_ms: Option<Timestamp>,
 }
 
@@ -82,12 +87,12 @@ pub enum StatusError {
 ///
 /// # Errors
 /// When the host is not enrolled or its files cannot be read.
-pub fn read(folder: &StateFolder, platform: &SharedPlatform) -> Result<Status, StatusError> {
+pub fn read(folder: &StateFolder, config: &Config, platform: &SharedPlatform) -> Result<Status, StatusError> {
     let identity = IdentityFiles::in_state_folder(folder.root(), platform.clone())
         .load()?
         .ok_or_else(|| StatusError::NotEnrolled(folder.root().display().to_string()))?;
     let journal = FileJournal::look(&folder.journal())?;
-    let (limits, spool) = (ExecutorLimits::default(), SpoolLimits::default());
+    let (limits, spool) = (ExecutorLimits::default(), config.spool_limits());
     let open = journal.state.open_commands();
     let unacknowledged = open.iter().filter(|(_, command)| command.finished.is_some()).count();
     Ok(Status {
@@ -102,6 +107,11 @@ pub fn read(folder: &StateFolder, platform: &SharedPlatform) -> Result<Status, S
         work_bytes: Usage { used: journal.state.work_bytes(), limit: limits.work_bytes },
         journal_bytes: journal.size_bytes,
         spool_bytes: Usage { used: size_below(&folder.spool()), limit: spool.spool_bytes },
+        orchestration_bytes: size_below(&folder.orchestration()),
+        update_bytes: Usage {
+            used: size_below(UpdateFolder::in_state_folder(folder.root(), platform.clone()).root()),
+            limit: update::FOLDER_MAX_BYTES,
+        },
     })
 }
 
@@ -133,8 +143,10 @@ impl Status {
             ("unacknowledged commands", self.unacknowledged_commands.to_string()),
             ("open commands", of(self.open_commands, "commands")),
             ("documents", of(self.work_bytes, "bytes")),
-            ("journal", format!("{} bytes", self.journal_bytes)),
+            ("journal", format!("{} bytes, compacted as it grows", self.journal_bytes)),
             ("spool", of(self.spool_bytes, "bytes")),
+            ("work of commands", format!("{} bytes, removed as each ends", self.orchestration_bytes)),
+            ("other builds", of(self.update_bytes, "bytes")),
             ("agent version", self.agent_version.to_owned()),
         ];
         rows.iter().map(|(name, value)| format!("{name:<24}{value}\n")).collect()

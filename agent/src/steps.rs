@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::journal::StepRecord;
 use crate::secrets::Secrets;
 use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
+use crate::update::UpdateFolder;
 pub use alone::Alone;
 use library::SharedLibrary;
 
@@ -111,6 +112,14 @@ pub trait InnerJournal: fmt::Debug + Send + Sync {
 
     /// Whether the agent itself is the one who wants the step to end.
     fn is_stopping(&self) -> bool;
+
+    /// Where another build of the agent comes, if there can be one.
+    fn updates(&self) -> Option<UpdateFolder> {
+        None
+    }
+
+    /// The step only waits for the agent to be replaced: nothing new begins until then, and nobody waits for it.
+    fn wait_for_new_agent(&self, _waits: bool) {}
 }
 
 /// A journal that everything in one command shares.
@@ -127,6 +136,8 @@ pub enum How {
     Done,
     /// It did its part, and the host must reboot before it goes on.
     WantsReboot,
+    /// The agent is replaced, and the next one takes the step up again: there is no result yet.
+    GoesOn,
     /// It did not do what it was to do; one line for people.
     Failed(String),
     /// It ran, and how it ended cannot be told; one line for people. What was left of it was killed.
@@ -185,7 +196,7 @@ pub async fn run(
             StepInputs::ConfigureDocker(inputs) => docker::configure(inputs, &task).await,
             StepInputs::RefreshAssociation(inputs) => inventory::refresh_associations(inputs, &task).await,
             StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs),
-            StepInputs::UpdateAgent(inputs) => agent_update::run(inputs, action, &task).await,
+            StepInputs::UpdateAgent(inputs) => Box::pin(agent_update::run(inputs, action, &task)).await,
             _ => How::Unsupported(format!("this agent cannot run {}", action.name())),
         };
         task.complain(&how).await;

@@ -6,12 +6,13 @@
 //!    └─► Run(0) ─► result ─► Run(1) ─► … ─► Done ──────────────────────────► Finish
 //!           │         └─ asked for a reboot ─► Reboot ─(new boot)─► Run again
 //!           └─ the agent died meanwhile ─► Interrupt ──────────────────────► Finish
+//!                  └─ the step replaces the agent ─► Run again
 //! ```
 
 use std::collections::BTreeMap;
 
-use fleetwright_documents::Plan;
 use fleetwright_documents::flow::{self, Next, StepOutcome, StepStatus, Verdict};
+use fleetwright_documents::{Action, Plan};
 use fleetwright_platform::ProcessIdentity;
 use fleetwright_proto::clock::Timestamp;
 
@@ -57,7 +58,9 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
     if command.finished.is_some() {
         return Todo::Nothing;
     }
-    if let Some((step, StepProgress::Started { name, action, at, .. })) = command.running_step() {
+    if let Some((step, StepProgress::Started { name, action, at, .. })) = command.running_step()
+        && !goes_on_in_the_next_agent(action)
+    {
         let begun = Begun { step, name: name.clone(), action: action.clone(), started: *at };
         return Todo::Interrupt { step: begun, processes: command.processes(step) };
     }
@@ -82,6 +85,12 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
         }
     };
     follow(command, plan, moment)
+}
+
+/// A step that brings the agent to another build is over when that build runs, which finds it started. Until then it
+/// has changed nothing that doing it again would change twice.
+fn goes_on_in_the_next_agent(action: &str) -> bool {
+    [Action::UpdateAgent, Action::UpdateSsmAgent].iter().any(|update| update.name() == action)
 }
 
 fn follow(command: &Command, plan: &Plan, moment: Moment<'_>) -> Todo {

@@ -23,7 +23,7 @@ use crate::explain::explain;
 use crate::journal::{Command, Durability, JournalError, Record, StepRecord, StepState, Work};
 use crate::secrets::Secrets;
 use crate::spool::{Stream, StreamId};
-use crate::steps::{self, StepContext, StepTools};
+use crate::steps::{self, How, StepContext, StepTools};
 
 /// Between two tries to write to a disk that took nothing.
 const DISK_RETRY: Duration = Duration::from_secs(2);
@@ -173,6 +173,9 @@ impl Driver<'_> {
         };
         let on_started = self.journal_start(begun.clone());
         let end = steps::run(planned.action, inputs, &context, &tools, &self.stop.token, on_started).await;
+        if end.how == How::GoesOn {
+            return Err(Left::Stopping);
+        }
         let stopped_by = self.stop.stopped_by();
         let mut result = result::of_end(begun, planned, end, stopped_by, (place.host, self.shared.now()));
         result.detail = self.secrets.cover(&result.detail);
@@ -236,13 +239,13 @@ impl Driver<'_> {
             let boot_id = self.place().boot_id.clone();
             self.persist(Record::Rebooting { command: self.id.clone(), step, boot_id, count }).await?;
         }
-        self.shared.queue().want_reboot(self.id, true);
+        self.shared.queue().want_restart(self.id, true);
         self.shared.settled.notify_waiters();
         let asked = self.ask_for_reboot().await;
         if asked.is_ok() {
             self.stop.token.cancelled().await;
         }
-        self.shared.queue().want_reboot(self.id, false);
+        self.shared.queue().want_restart(self.id, false);
         match asked {
             Ok(()) => Ok(()),
             Err(problem) => {

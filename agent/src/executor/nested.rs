@@ -15,6 +15,7 @@ use super::{Shared, result};
 use crate::journal::{Record, StepProgress, StepRecord, StepState};
 use crate::secrets::Secrets;
 use crate::steps::{InnerJournal, InnerStart, Recorded, StepEnd, Task};
+use crate::update::UpdateFolder;
 
 pub(crate) use super::decide::outcome;
 pub(crate) use super::result::Begun;
@@ -100,5 +101,14 @@ impl InnerJournal for CommandJournal {
 
     fn is_stopping(&self) -> bool {
         self.stop.is_interruption()
+    }
+
+    fn updates(&self) -> Option<UpdateFolder> {
+        self.shared.place.updates.clone()
+    }
+
+    fn wait_for_new_agent(&self, waits: bool) {
+        self.shared.queue().want_restart(&self.command, waits);
+        self.shared.settled.notify_waiters();
     }
 }

@@ -56,6 +56,8 @@ pub(super) fn of_end(
             }
         },
         How::Done => (ProcessEnd::Exited(0), None, String::new()),
+        // Only a step that is taken up again says so, and it is asked before its result is.
+        How::GoesOn => (ProcessEnd::Interrupted, None, "stopped because the agent was stopped".to_owned()),
         How::WantsReboot => (ProcessEnd::Exited(reboot_code(platform)), None, String::new()),
         How::Failed(problem) | How::Lost(problem) | How::StartFailed(problem) | How::Unsupported(problem) => {
             (ProcessEnd::NotStarted, None, problem)

@@ -120,6 +120,7 @@ fn complaint(how: &How, reboot_exit_code: i32) -> Option<String> {
         | How::TimedOut
         | How::Cancelled
         | How::Done
+        | How::GoesOn
         | How::WantsReboot => return None,
         How::Exited(code) if *code == reboot_exit_code => return None,
         How::Exited(code) => format!("exit status {code}"),
