@@ -158,3 +158,131 @@ async fn without_launcher(inputs: &UpdateAgent, action: Action, task: &Task<'_>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use fleetwright_platform::host;
+    use serde_json::json;
+
+    use super::super::tests::{Fixture, fixture};
+    use super::super::{InnerJournal, InnerStart, Recorded};
+    use super::*;
+    use crate::journal::StepRecord;
+    use crate::update::{Build, Slot, UpdateState};
+
+    /// An agent that can be replaced; nobody replaces it.
+    #[derive(Debug)]
+    struct Replaceable {
+        folder: UpdateFolder,
+        is_stopping: AtomicBool,
+        waits: AtomicBool,
+    }
+
+    impl InnerJournal for Replaceable {
+        fn started(&self, _start: InnerStart) -> Recorded {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn finished(&self, _inner: Vec<u32>, _result: StepRecord) -> Recorded {
+            Box::pin(std::future::ready(Ok(())))
+        }
+
+        fn results(&self, _inner: &[u32]) -> Vec<(u32, StepRecord)> {
+            Vec::new()
+        }
+
+        fn is_stopping(&self) -> bool {
+            self.is_stopping.load(Ordering::Relaxed)
+        }
+
+        fn updates(&self) -> Option<UpdateFolder> {
+            Some(self.folder.clone())
+        }
+
+        fn wait_for_new_agent(&self, waits: bool) {
+            self.waits.store(waits, Ordering::Relaxed);
+        }
+    }
+
+    fn replaceable() -> (Fixture, Arc<Replaceable>) {
+        let mut fixture = fixture(&[]);
+        let journal = Arc::new(Replaceable {
+            folder: UpdateFolder::in_state_folder(fixture.folder.path(), host()),
+            is_stopping: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
+        });
+        fixture.context.journal = journal.clone();
+        (fixture, journal)
+    }
+
+    async fn how(fixture: &mut Fixture, version: &str) -> How {
+        let inputs = json!({ "agentName": "amazon-ssm-agent", "targetVersion": version });
+        let step = json!({ "action": "aws:updateSsmAgent", "name": "update", "inputs": inputs });
+        fixture.run_step(&step).await.how
+    }
+
+    fn tried(fixture: &Fixture) -> UpdateState {
+        let build = Build { slot: Slot::A, version: "9.9".to_owned(), sha256: "ab".to_owned() };
+        UpdateState::default().begun(build, &fixture.context.marker())
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_part_of_another_program_is_what_it_is() {
+        for (version, wanted) in [("", How::Done), (AGENT_VERSION, How::Done)] {
+            assert_eq!(how(&mut fixture(&[]), version).await, wanted);
+        }
+        let How::Unsupported(why) = how(&mut fixture(&[]), "9.9").await else { panic!("it was brought") };
+        assert!(why.contains("9.9") && why.contains("part of another program"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn nothing_published_is_nothing_to_do_and_a_wish_for_a_version_fails() {
+        let (mut fixture, _) = replaceable();
+        assert_eq!(how(&mut fixture, "latest").await, How::Done);
+        assert!(fixture.printed().0.contains("publishes no other"), "{:?}", fixture.printed());
+        let How::Failed(why) = how(&mut fixture, "9.9").await else { panic!("it was brought") };
+        assert!(why.contains("publishes no build"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn what_came_of_it_is_told_by_the_agent_that_runs_afterwards() {
+        let (mut fixture, journal) = replaceable();
+        let now = fixture.tools.clock.now();
+        journal.folder.write(&tried(&fixture).reached(now)).unwrap();
+        assert_eq!(how(&mut fixture, "9.9").await, How::Done);
+        journal.folder.write(&tried(&fixture).returned("it ended", now)).unwrap();
+        let How::Failed(why) = how(&mut fixture, "9.9").await else { panic!("it was taken back") };
+        assert!(why.contains("9.9 was tried and taken back") && why.ends_with("it ended"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn while_it_waits_the_agent_may_end_and_an_operator_may_cancel() {
+        for (is_stopping, wanted) in [(true, How::GoesOn), (false, How::Cancelled)] {
+            let (mut fixture, journal) = replaceable();
+            journal.folder.write(&tried(&fixture)).unwrap();
+            journal.is_stopping.store(is_stopping, Ordering::Relaxed);
+            let cancel = fixture.cancel.clone();
+            let waits = async {
+                while !journal.waits.load(Ordering::Relaxed) {
+                    tokio::task::yield_now().await;
+                }
+                cancel.cancel();
+            };
+            let (found, ()) = tokio::join!(how(&mut fixture, "9.9"), waits);
+            assert_eq!(found, wanted);
+            let state = journal.folder.read().unwrap().unwrap();
+            assert_eq!(state.trial.is_some(), is_stopping, "{state:?}");
+            assert!(!journal.waits.load(Ordering::Relaxed));
+        }
+    }
+
+    #[tokio::test]
+    async fn inside_another_document_it_is_refused() {
+        let (mut fixture, _) = replaceable();
+        fixture.context.inner = vec![0];
+        assert!(matches!(how(&mut fixture, "").await, How::Unsupported(why) if why.contains("begins anew")));
+    }
+}

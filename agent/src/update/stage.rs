@@ -186,3 +186,27 @@ async fn ask_version(program: &Path, clock: &SharedClock) -> Result<String, Stag
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_number_by_number() {
+        for (newer, older) in [("1.10.0", "1.9.9"), ("2", "1.9"), ("1.0.1", "1.0"), ("1.0.0-2", "1.0.0-1")] {
+            assert!(is_newer(newer, older) && !is_newer(older, newer), "{newer} {older}");
+        }
+        assert!(!is_newer("1.2.3", "1.2.3"));
+    }
+
+    #[test]
+    fn a_version_that_is_not_the_wanted_one_or_older_is_refused() {
+        let check = |found, wanted| check_version(found, &wanted).map_err(|error| error.to_string());
+        let exactly = Wanted { version: Some("9.9"), ..Wanted::default() };
+        assert!(check("9.8", exactly.clone()).unwrap_err().contains("9.8 and not of 9.9"));
+        check("9.9", exactly).unwrap();
+        assert!(check("0.0.1", Wanted::default()).unwrap_err().contains("older than"));
+        check("0.0.1", Wanted { allow_downgrade: true, ..Wanted::default() }).unwrap();
+        check(AGENT_VERSION, Wanted::default()).unwrap();
+    }
+}
