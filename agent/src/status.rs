@@ -55,6 +55,8 @@ pub struct Status {
     pub node_id: NodeId,
     pub controller: ControllerAddress,
     pub agent_version: &'static str,
+    /// Of a build that was brought by an update and counts instead of the packaged one.
+    pub updated_to: Option<String>,
     pub link: LinkStatus,
     /// Accepted and without a final report.
     pub unfinished_commands: usize,
@@ -100,6 +102,7 @@ pub fn read(folder: &StateFolder, config: &Config, platform: &SharedPlatform) ->
         node_id: identity.node_id,
         controller: identity.controller,
         agent_version: crate::inventory::AGENT_VERSION,
+        updated_to: updated_to(folder, platform),
         link: link_status(folder),
         unfinished_commands: open.len() - unacknowledged,
         unacknowledged_commands: unacknowledged,
@@ -119,6 +122,13 @@ impl Status {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(self.link, LinkStatus::Connected { .. })
+    }
+
+    fn version_text(&self) -> String {
+        match &self.updated_to {
+            Some(version) => format!("{version} by an update, {} installed", self.agent_version),
+            None => self.agent_version.to_owned(),
+        }
     }
 
     /// For people; one fact a line.
@@ -147,7 +157,7 @@ impl Status {
             ("spool", of(self.spool_bytes, "bytes")),
             ("work of commands", format!("{} bytes, removed as each ends", self.orchestration_bytes)),
             ("other builds", of(self.update_bytes, "bytes")),
-            ("agent version", self.agent_version.to_owned()),
+            ("agent version", self.version_text()),
         ];
         rows.iter().map(|(name, value)| format!("{name:<24}{value}\n")).collect()
     }
@@ -162,6 +172,12 @@ fn link_status(folder: &StateFolder) -> LinkStatus {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or(LinkStatus::Connecting { since_ms: Timestamp::default() })
+}
+
+/// What cannot be read is as good as none: the packaged build runs then.
+fn updated_to(folder: &StateFolder, platform: &SharedPlatform) -> Option<String> {
+    let updates = UpdateFolder::in_state_folder(folder.root(), platform.clone());
+    Some(updates.read().ok()??.current?.version)
 }
 
 fn size_below(folder: &Path) -> u64 {

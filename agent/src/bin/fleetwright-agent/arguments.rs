@@ -93,7 +93,7 @@ pub(crate) struct RunArguments {
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Configuration file [default: agent.toml in the system's place, if it is there]
+    /// Configuration file [default: agent.toml in the state folder that is given, else in the system's place]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Wait until this host is enrolled, or a join file lies beside the configuration, instead of ending
@@ -113,7 +113,7 @@ pub(crate) struct StatusArguments {
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Configuration file [default: agent.toml in the system's place, if it is there]
+    /// Configuration file [default: agent.toml in the state folder that is given, else in the system's place]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[arg(short, long, value_enum, default_value_t = Output::Text)]

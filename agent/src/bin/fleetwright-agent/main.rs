@@ -112,7 +112,7 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 
 fn run_agent(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
     let folder = state_folder(arguments.state_dir.as_deref(), platform);
-    let config = run::read_config(arguments.config.as_deref(), platform)?;
+    let config = run::read_config(arguments.config.as_deref(), arguments.state_dir.as_deref(), platform)?;
     log::start(arguments.log_format, &config);
     block_on(run::run(arguments, config, folder, platform))
 }
@@ -143,7 +143,7 @@ fn uninstall(arguments: &UninstallArguments) -> anyhow::Result<ExitCode> {
 
 fn show_status(arguments: &StatusArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
     let folder = state_folder(arguments.state_dir.as_deref(), platform);
-    let config = run::read_config(arguments.config.as_deref(), platform)?;
+    let config = run::read_config(arguments.config.as_deref(), arguments.state_dir.as_deref(), platform)?;
     let status = status::read(&folder, &config, platform)?;
     match arguments.output {
         Output::Text => print(&status.text())?,

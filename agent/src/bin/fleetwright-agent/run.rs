@@ -112,20 +112,23 @@ fn stopping() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The configuration's folder, where a join file is looked for as well.
+/// Where a join file is looked for: beside the configuration.
 pub(crate) fn config_folder(arguments: &RunArguments, platform: &SharedPlatform) -> PathBuf {
-    let named = arguments.config.as_deref().and_then(Path::parent);
+    let named = arguments.config.as_deref().and_then(Path::parent).or(arguments.state_dir.as_deref());
     named.map_or_else(|| platform.folders().config, Path::to_owned)
 }
 
-/// The configuration that was named, or the system's.
+/// The configuration that was named, or the system's for the agent of the system: one with a state folder of its own
+/// has nothing to do with what is configured for another.
 pub(crate) fn read_config(
     named: Option<&Path>,
+    state: Option<&Path>,
     platform: &SharedPlatform,
 ) -> Result<Config, config::ConfigError> {
-    match named {
-        Some(path) => Config::read(path),
-        None => Config::read(&platform.folders().config.join(config::FILE_NAME)),
+    match (named, state) {
+        (Some(path), _) => Config::read(path),
+        (None, Some(state)) => Config::read(&state.join(config::FILE_NAME)),
+        (None, None) => Config::read(&platform.folders().config.join(config::FILE_NAME)),
     }
 }
 
