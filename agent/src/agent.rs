@@ -12,6 +12,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fleetwright_platform::{HostError, SharedPlatform};
 use fleetwright_proto::clock::SharedClock;
@@ -28,6 +29,8 @@ use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
 use crate::status::{LinkStatus, StatusBoard};
 use crate::steps::{Downloads, Packages, Proxies, ScriptFacts};
+use crate::steps::ScriptFacts;
+use crate::update::UpdateFolder;
 
 /// Everything that an agent is given.
 #[derive(Debug)]
@@ -147,6 +150,7 @@ impl Agent {
             library: Arc::new(library),
             packages: Packages::in_folder(kept.packages),
             downloads: Downloads { max_bytes: limits.download_bytes, proxies: Proxies::of_environment() },
+            updates: kept.updates,
             limits,
         });
         let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
@@ -173,6 +177,11 @@ impl AgentHandle {
     /// not acknowledged is taken up by the next agent.
     pub async fn stop(self) {
         self.executor.stop().await;
+    }
+
+    /// Begins nothing more and lets running steps end for this long, connected as before.
+    pub async fn wind_down(&self, patience: Duration) {
+        self.executor.stop_within(patience).await;
     }
 
     /// Ends at once as SIGKILL would: no goodbye, nothing written, processes left to themselves.
@@ -217,6 +226,7 @@ struct Kept {
     status: Option<PathBuf>,
     identity: Option<IdentityFiles>,
     lock: Option<StateLock>,
+    updates: Option<UpdateFolder>,
 }
 
 impl Kept {
@@ -235,6 +245,7 @@ impl Kept {
                     status: Some(folder.status()),
                     identity: Some(IdentityFiles::in_state_folder(folder.root(), Arc::clone(platform))),
                     lock: Some(lock),
+                    updates: folder.updates(platform),
                 })
             }
             Keeping::Memory { journal, scratch } => Ok(Self {
@@ -246,6 +257,7 @@ impl Kept {
                 status: None,
                 identity: None,
                 lock: None,
+                updates: None,
             }),
         }
     }

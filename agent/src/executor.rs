@@ -31,6 +31,7 @@ use crate::journal::Ledger;
 use crate::spool::Spool;
 use crate::steps::library::SharedLibrary;
 use crate::steps::{Downloads, Packages, ScriptFacts};
+use crate::update::UpdateFolder;
 use queue::{Queue, Stop};
 
 /// What an executor may take on.
@@ -81,6 +82,8 @@ pub(crate) struct Workplace {
     pub(crate) library: SharedLibrary,
     pub(crate) packages: Packages,
     pub(crate) downloads: Downloads,
+    /// None where the agent cannot be replaced by another build.
+    pub(crate) updates: Option<UpdateFolder>,
     pub(crate) limits: ExecutorLimits,
 }
 
@@ -144,9 +147,14 @@ impl Executor {
 
     /// Begins nothing more, gives running steps the time-out to end and then ends them as interrupted.
     pub(crate) async fn stop(&self) {
+        self.stop_within(self.shared.place.limits.stop_timeout).await;
+    }
+
+    /// As [`Executor::stop`], with another time-out.
+    pub(crate) async fn stop_within(&self, time_out: Duration) {
         self.shared.queue().close();
         let clock = &self.shared.place.clock;
-        let deadline = clock.now().plus(self.shared.place.limits.stop_timeout);
+        let deadline = clock.now().plus(time_out);
         tokio::select! {
             () = self.all_workers_ended() => return,
             () = clock.sleep_until(deadline) => {}

@@ -5,11 +5,13 @@
 //! is in `fleetwright-platform` and nowhere here.
 
 pub mod agent;
+pub mod config;
 pub mod enroll;
 pub mod executor;
 pub mod explain;
 pub mod identity;
 pub mod inventory;
+pub mod join;
 pub mod journal;
 pub mod link;
 mod replace;
@@ -19,5 +21,6 @@ pub mod state_folder;
 pub mod status;
 pub mod steps;
 pub mod tls;
+pub mod update;
 
 pub use agent::{Agent, AgentHandle, AgentSettings, Keeping, StartError};

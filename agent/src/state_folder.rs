@@ -8,6 +8,7 @@
 //! <state>/orchestration/  one folder for each command that runs
 //! <state>/packages/       one folder for each package that was installed
 //! <state>/status.json     see `status`
+//! <state>/update/         see `update`
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,10 +17,21 @@ use std::path::{Path, PathBuf};
 
 use fleetwright_platform::{HostError, SharedPlatform};
 
+use crate::update::UpdateFolder;
+
 /// Where everything of an agent lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateFolder {
     root: PathBuf,
+    replacing: Replacing,
+}
+
+/// Whether the agent that runs here can be replaced by another build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replacing {
+    /// A launcher started it, and starts the next one.
+    ByLauncher,
+    Impossible,
 }
 
 /// The right to write in a state folder; given back when it is dropped.
@@ -42,7 +54,20 @@ pub enum StateFolderError {
 impl StateFolder {
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), replacing: Replacing::Impossible }
+    }
+
+    /// The agent here was started by a launcher, which starts the build that counts when this one ends.
+    #[must_use]
+    pub fn launched(self) -> Self {
+        Self { replacing: Replacing::ByLauncher, ..self }
+    }
+
+    /// Where other builds come, if this one can be replaced.
+    #[must_use]
+    pub fn updates(&self, platform: &SharedPlatform) -> Option<UpdateFolder> {
+        let folder = UpdateFolder::in_state_folder(&self.root, platform.clone());
+        (self.replacing == Replacing::ByLauncher).then_some(folder)
     }
 
     #[must_use]

@@ -13,12 +13,13 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::executor::ExecutorLimits;
 use crate::explain::date;
 use crate::identity::{ControllerAddress, IdentityFiles, IdentityFilesError};
 use crate::journal::{FileJournal, JournalError};
-use crate::spool::SpoolLimits;
 use crate::state_folder::StateFolder;
+use crate::update::{self, UpdateFolder};
 pub(crate) use board::StatusBoard;
 
 /// The link as the running agent last saw it.
@@ -54,6 +55,8 @@ pub struct Status {
     pub node_id: NodeId,
     pub controller: ControllerAddress,
     pub agent_version: &'static str,
+    /// Of a build that was brought by an update and counts instead of the packaged one.
+    pub updated_to: Option<String>,
     pub link: LinkStatus,
     /// Accepted and without a final report.
     pub unfinished_commands: usize,
@@ -64,6 +67,10 @@ pub struct Status {
     pub work_bytes: Usage,
     pub journal_bytes: u64,
     pub spool_bytes: Usage,
+    /// Scripts and downloads; each command's go when it is over.
+    pub orchestration_bytes: u64,
+    /// Builds beside the packaged one.
+    pub update_bytes: Usage,
     pub certificate_expires_ms: Option<Timestamp>,
 }
 
@@ -82,12 +89,12 @@ pub enum StatusError {
 ///
 /// # Errors
 /// When the host is not enrolled or its files cannot be read.
-pub fn read(folder: &StateFolder, platform: &SharedPlatform) -> Result<Status, StatusError> {
+pub fn read(folder: &StateFolder, config: &Config, platform: &SharedPlatform) -> Result<Status, StatusError> {
     let identity = IdentityFiles::in_state_folder(folder.root(), platform.clone())
         .load()?
         .ok_or_else(|| StatusError::NotEnrolled(folder.root().display().to_string()))?;
     let journal = FileJournal::look(&folder.journal())?;
-    let (limits, spool) = (ExecutorLimits::default(), SpoolLimits::default());
+    let (limits, spool) = (ExecutorLimits::default(), config.spool_limits());
     let open = journal.state.open_commands();
     let unacknowledged = open.iter().filter(|(_, command)| command.finished.is_some()).count();
     Ok(Status {
@@ -95,6 +102,7 @@ pub fn read(folder: &StateFolder, platform: &SharedPlatform) -> Result<Status, S
         node_id: identity.node_id,
         controller: identity.controller,
         agent_version: crate::inventory::AGENT_VERSION,
+        updated_to: updated_to(folder, platform),
         link: link_status(folder),
         unfinished_commands: open.len() - unacknowledged,
         unacknowledged_commands: unacknowledged,
@@ -102,6 +110,11 @@ pub fn read(folder: &StateFolder, platform: &SharedPlatform) -> Result<Status, S
         work_bytes: Usage { used: journal.state.work_bytes(), limit: limits.work_bytes },
         journal_bytes: journal.size_bytes,
         spool_bytes: Usage { used: size_below(&folder.spool()), limit: spool.spool_bytes },
+        orchestration_bytes: size_below(&folder.orchestration()),
+        update_bytes: Usage {
+            used: size_below(UpdateFolder::in_state_folder(folder.root(), platform.clone()).root()),
+            limit: update::FOLDER_MAX_BYTES,
+        },
     })
 }
 
@@ -109,6 +122,13 @@ impl Status {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(self.link, LinkStatus::Connected { .. })
+    }
+
+    fn version_text(&self) -> String {
+        match &self.updated_to {
+            Some(version) => format!("{version} by an update, {} installed", self.agent_version),
+            None => self.agent_version.to_owned(),
+        }
     }
 
     /// For people; one fact a line.
@@ -133,9 +153,11 @@ impl Status {
             ("unacknowledged commands", self.unacknowledged_commands.to_string()),
             ("open commands", of(self.open_commands, "commands")),
             ("documents", of(self.work_bytes, "bytes")),
-            ("journal", format!("{} bytes", self.journal_bytes)),
+            ("journal", format!("{} bytes, compacted as it grows", self.journal_bytes)),
             ("spool", of(self.spool_bytes, "bytes")),
-            ("agent version", self.agent_version.to_owned()),
+            ("work of commands", format!("{} bytes, removed as each ends", self.orchestration_bytes)),
+            ("other builds", of(self.update_bytes, "bytes")),
+            ("agent version", self.version_text()),
         ];
         rows.iter().map(|(name, value)| format!("{name:<24}{value}\n")).collect()
     }
@@ -150,6 +172,12 @@ fn link_status(folder: &StateFolder) -> LinkStatus {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or(LinkStatus::Connecting { since_ms: Timestamp::default() })
+}
+
+/// What cannot be read is as good as none: the packaged build runs then.
+fn updated_to(folder: &StateFolder, platform: &SharedPlatform) -> Option<String> {
+    let updates = UpdateFolder::in_state_folder(folder.root(), platform.clone());
+    Some(updates.read().ok()??.current?.version)
 }
 
 fn size_below(folder: &Path) -> u64 {

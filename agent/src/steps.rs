@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::journal::StepRecord;
 use crate::secrets::Secrets;
 use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
+use crate::update::UpdateFolder;
 pub use alone::Alone;
 pub use download::{DEFAULT_MAX_BYTES as DEFAULT_DOWNLOAD_MAX_BYTES, Downloads, Proxies};
 use library::SharedLibrary;
@@ -123,6 +124,14 @@ pub trait InnerJournal: fmt::Debug + Send + Sync {
 
     /// Whether the agent is on its way out and begins no further step of any document.
     fn begins_nothing_more(&self) -> bool;
+
+    /// Where another build of the agent comes, if there can be one.
+    fn updates(&self) -> Option<UpdateFolder> {
+        None
+    }
+
+    /// The step only waits for the agent to be replaced: nothing new begins until then, and nobody waits for it.
+    fn wait_for_new_agent(&self, _waits: bool) {}
 }
 
 /// A journal that everything in one command shares.
@@ -139,7 +148,7 @@ pub enum How {
     Done,
     /// It did its part, and the host must reboot before it goes on.
     WantsReboot,
-    /// The agent stops between two steps of what this one runs; the next agent goes on there. Not an end.
+    /// The agent stops, or is replaced, while nothing of this step runs; the next agent goes on there. Not an end.
     Suspended,
     /// It did not do what it was to do; one line for people.
     Failed(String),
@@ -210,7 +219,7 @@ pub async fn run(
             StepInputs::ConfigureDocker(inputs) => docker::configure(inputs, &task).await,
             StepInputs::RefreshAssociation(inputs) => inventory::refresh_associations(inputs, &task).await,
             StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs),
-            StepInputs::UpdateAgent(inputs) => agent_update::run(inputs, action, &task).await,
+            StepInputs::UpdateAgent(inputs) => Box::pin(agent_update::run(inputs, action, &task)).await,
             StepInputs::Applications(inputs) => Box::pin(windows_installer::run(inputs, &task)).await,
             StepInputs::PsModule(inputs) => Box::pin(ps_module::run(inputs, &task)).await,
             StepInputs::DomainJoin(inputs) => amazon_only::join_domain(inputs, &task),

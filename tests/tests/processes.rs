@@ -28,5 +28,7 @@ mod monitoring;
 mod output_shape;
 #[path = "processes/torture.rs"]
 mod torture;
+#[path = "processes/updates.rs"]
+mod updates;
 #[path = "processes/wrong_input.rs"]
 mod wrong_input;

@@ -21,6 +21,7 @@ pub mod fake;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod process;
+pub mod service;
 mod stop;
 #[cfg(windows)]
 mod windows;
@@ -37,7 +38,7 @@ pub use process::{
     Ended, Interpreter, InterpreterCommand, Marker, OutputReader, Process, ProcessIdentity, ProcessSpec,
     SignalError, SpawnError, Spawned, Waiting,
 };
-pub use stop::stop_requested;
+pub use stop::{Request, Requests, stop_requested};
 
 /// The host as the agent sees it. All calls return quickly; only [`Process`] has something to wait for.
 pub trait Platform: fmt::Debug + Send + Sync + 'static {
@@ -136,6 +137,9 @@ pub struct Unsupported {
 pub enum HostError {
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
+    /// What its service manager did not do.
+    #[error(transparent)]
+    Service(Box<dyn std::error::Error + Send + Sync>),
     #[error("cannot {doing}")]
     Io {
         /// What was tried, with the path or program, for example `read /proc/sys/kernel/random/boot_id`.

@@ -46,7 +46,7 @@ impl Platform for Linux {
         Folders {
             state: "/var/lib/fleetwright-agent".into(),
             logs: "/var/log/fleetwright-agent".into(),
-            config: "/etc/fleetwright-agent".into(),
+            config: "/etc/fleetwright".into(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! There is no polite way to end a process without a console: [`crate::Process::terminate`] is unsupported here.
 
 mod child;
+pub(crate) mod service;
 mod system;
 
 use std::fs::{self, File, OpenOptions};

@@ -6,7 +6,8 @@
 //!    └─► Run(0) ─► result ─► Run(1) ─► … ─► Done ──────────────────────────► Finish
 //!           │         └─ asked for a reboot ─► Reboot ─(new boot)─► Run again
 //!           ├─ the agent died meanwhile ─► Interrupt ──────────────────────► Finish
-//!           └─ … between two steps of a document in it ─► Run again, which goes on there
+//!           ├─ … between two steps of a document in it ─► Run again, which goes on there
+//!           └─ … in a step that replaces the agent ─► Run again
 //! ```
 
 use std::collections::BTreeMap;
@@ -59,7 +60,9 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
     if command.finished.is_some() {
         return Todo::Nothing;
     }
-    if let Some((step, StepProgress::Started { name, action, at, .. })) = command.running_step() {
+    if let Some((step, StepProgress::Started { name, action, at, .. })) = command.running_step()
+        && !goes_on_in_the_next_agent(action)
+    {
         if plan.is_ok() && is_between_inner_steps(command, step, &[]) {
             return go_on(command, step);
         }
@@ -116,6 +119,12 @@ fn go_on(command: &Command, step: u32) -> Todo {
         return Todo::Record { step, state: StepState::Cancelled, detail };
     }
     Todo::Run(step)
+}
+
+/// A step that brings the agent to another build is over when that build runs, which finds it started. Until then it
+/// has changed nothing that doing it again would change twice.
+fn goes_on_in_the_next_agent(action: &str) -> bool {
+    [Action::UpdateAgent, Action::UpdateSsmAgent].iter().any(|update| update.name() == action)
 }
 
 fn follow(command: &Command, plan: &Plan, moment: Moment<'_>) -> Todo {

@@ -251,13 +251,13 @@ impl Driver<'_> {
             let boot_id = self.place().boot_id.clone();
             self.persist(Record::Rebooting { command: self.id.clone(), step, boot_id, count }).await?;
         }
-        self.shared.queue().want_reboot(self.id, true);
+        self.shared.queue().want_restart(self.id, true);
         self.shared.settled.notify_waiters();
         let asked = self.ask_for_reboot().await;
         if asked.is_ok() {
             self.stop.token.cancelled().await;
         }
-        self.shared.queue().want_reboot(self.id, false);
+        self.shared.queue().want_restart(self.id, false);
         match asked {
             Ok(()) => Ok(()),
             Err(problem) => {

@@ -15,6 +15,7 @@ use super::{Shared, result};
 use crate::journal::{Record, StepProgress, StepRecord, StepState};
 use crate::secrets::Secrets;
 use crate::steps::{InnerJournal, InnerStart, Recorded, StepEnd, Task};
+use crate::update::UpdateFolder;
 
 pub(crate) use super::decide::outcome;
 pub(crate) use super::result::Begun;
@@ -104,5 +105,14 @@ impl InnerJournal for CommandJournal {
 
     fn begins_nothing_more(&self) -> bool {
         self.shared.queue().is_closed()
+    }
+
+    fn updates(&self) -> Option<UpdateFolder> {
+        self.shared.place.updates.clone()
+    }
+
+    fn wait_for_new_agent(&self, waits: bool) {
+        self.shared.queue().want_restart(&self.command, waits);
+        self.shared.settled.notify_waiters();
     }
 }

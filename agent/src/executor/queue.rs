@@ -45,7 +45,15 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Running {
     stop: Stop,
-    wants_reboot: bool,
+    /// Of the host, or of the agent by another build.
+    wants_restart: bool,
+}
+
+impl Running {
+    fn interrupt(&self) {
+        self.stop.interrupted.store(true, Ordering::Release);
+        self.stop.token.cancel();
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -85,13 +93,13 @@ impl Queue {
 
     /// The next command if a worker is free, which is its from now on.
     pub(super) fn begin_next(&mut self) -> Option<(CommandId, Stop)> {
-        let reboot_wanted = self.running.values().any(|running| running.wants_reboot);
-        if self.intake == Intake::Closed || reboot_wanted || self.running.len() >= self.workers {
+        let restart_wanted = self.running.values().any(|running| running.wants_restart);
+        if self.intake == Intake::Closed || restart_wanted || self.running.len() >= self.workers {
             return None;
         }
         let command = self.waiting.pop_front()?;
         let stop = Stop::default();
-        self.running.insert(command.clone(), Running { stop: stop.clone(), wants_reboot: false });
+        self.running.insert(command.clone(), Running { stop: stop.clone(), wants_restart: false });
         Some((command, stop))
     }
 
@@ -115,34 +123,31 @@ impl Queue {
     }
 
     pub(super) fn interrupt_all(&self) {
-        for running in self.running.values() {
-            running.stop.interrupted.store(true, Ordering::Release);
-            running.stop.token.cancel();
-        }
+        self.running.values().for_each(Running::interrupt);
     }
 
     pub(super) fn close(&mut self) {
         self.intake = Intake::Closed;
-        // Who only waits for a reboot has nothing to come to an end with.
-        for running in self.running.values().filter(|running| running.wants_reboot) {
-            running.stop.interrupted.store(true, Ordering::Release);
-            running.stop.token.cancel();
-        }
+        // Who only waits for a restart of the host or the agent has nothing to come to an end with.
+        self.running.values().filter(|running| running.wants_restart).for_each(Running::interrupt);
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.intake == Intake::Closed
     }
 
-    pub(super) fn want_reboot(&mut self, command: &CommandId, wants_reboot: bool) {
+    pub(super) fn want_restart(&mut self, command: &CommandId, wants_restart: bool) {
         if let Some(running) = self.running.get_mut(command) {
-            running.wants_reboot = wants_reboot;
+            running.wants_restart = wants_restart;
+            if wants_restart && self.intake == Intake::Closed {
+                running.interrupt();
+            }
         }
     }
 
-    /// Whether everybody who runs waits for the reboot.
+    /// Whether everybody who runs waits for a restart of the host or the agent.
     pub(super) fn may_reboot(&self) -> bool {
-        self.running.values().all(|running| running.wants_reboot)
+        self.running.values().all(|running| running.wants_restart)
     }
 
     pub(super) fn is_waiting(&self, command: &CommandId) -> bool {
@@ -151,5 +156,29 @@ impl Queue {
 
     pub(super) fn load(&self) -> Load {
         Load { waiting: self.waiting.len(), running: self.running.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_only_waits_for_a_restart_holds_up_none() {
+        for waits_first in [true, false] {
+            let (mut queue, command) = (Queue::new(1), CommandId::random());
+            queue.push(command.clone());
+            let (_, stop) = queue.begin_next().unwrap();
+            if waits_first {
+                queue.want_restart(&command, true);
+                assert!(!stop.token.is_cancelled() && queue.may_reboot());
+                queue.close();
+            } else {
+                queue.close();
+                assert!(!stop.token.is_cancelled());
+                queue.want_restart(&command, true);
+            }
+            assert!(stop.token.is_cancelled() && stop.is_interruption(), "waits first: {waits_first}");
+        }
     }
 }

@@ -9,6 +9,16 @@ use super::StepContext;
 
 /// Settings of the agent itself, which may name secrets and mean nothing to a script.
 const OWN_PREFIX: &[u8] = b"FLEETWRIGHT_";
+/// What systemd says to the service of the agent alone.
+const OF_THE_SERVICE: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "JOURNAL_STREAM",
+    "INVOCATION_ID",
+    "SYSTEMD_EXEC_PID",
+    "STATE_DIRECTORY",
+];
 
 /// What is inherited, then the step's, then what describes the node, then what the interpreter needs. Of two
 /// variables with one name the later wins.
@@ -29,7 +39,7 @@ pub(super) fn compose(
     let step = step.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let added = step.chain(node).chain(interpreter.environment.iter().copied());
     let mut variables: Vec<(OsString, OsString)> = inherited
-        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(OWN_PREFIX))
+        .filter(|(name, _)| !is_own(name))
         .chain(added.map(|(name, value)| (name.into(), value.into())))
         .collect();
     if let Some(unwanted) = interpreter.without
@@ -38,6 +48,10 @@ pub(super) fn compose(
         variables.remove(at);
     }
     variables
+}
+
+fn is_own(name: &OsString) -> bool {
+    name.as_encoded_bytes().starts_with(OWN_PREFIX) || OF_THE_SERVICE.iter().any(|own| name == own)
 }
 
 fn mentions((name, value): &(OsString, OsString), text: &str) -> bool {
@@ -60,8 +74,13 @@ mod tests {
     #[test]
     fn later_ones_win_and_settings_of_the_agent_stay_with_it() {
         let context = context("/tmp".as_ref());
-        let inherited =
-            pairs(&[("PATH", "/bin"), ("X", "agent"), ("FLEETWRIGHT_TOKEN", "secret"), ("TERM", "xterm")]);
+        let inherited = pairs(&[
+            ("PATH", "/bin"),
+            ("X", "agent"),
+            ("FLEETWRIGHT_TOKEN", "secret"),
+            ("TERM", "xterm"),
+            ("NOTIFY_SOCKET", "/run/systemd/notify"),
+        ]);
         let step =
             [("X", "step"), ("SSM_COMMAND_ID", "forged")].map(|(name, value)| (name.into(), value.into()));
         let variables =
@@ -71,6 +90,7 @@ mod tests {
             ("X", Some("step")),
             ("TERM", Some("xterm")),
             ("FLEETWRIGHT_TOKEN", None),
+            ("NOTIFY_SOCKET", None),
             ("SSM_COMMAND_ID", Some(context.command.as_str())),
             ("AWS_SSM_INSTANCE_ID", Some("mi-0123456789abcdef0")),
             ("AWS_SSM_REGION_NAME", Some("us-east-1")),

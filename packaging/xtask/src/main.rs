@@ -1,6 +1,8 @@
 //! `cargo xtask`: the workspace's tasks. CI runs what a developer runs.
 
 mod bench;
+mod boot;
+mod package;
 mod run;
 mod windows;
 
@@ -36,6 +38,8 @@ enum Task {
     /// Measure the release programs on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
+    Package(package::PackageArguments),
+    TestBoot(boot::BootArguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +59,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Lint => lint(),
         Task::CheckWindows => windows::check(),
         Task::Bench(bench) => bench::perform(bench),
+        Task::Package(arguments) => package::perform(&arguments),
+        Task::TestBoot(arguments) => boot::perform(&arguments),
     }
 }
 
@@ -69,6 +75,7 @@ fn test() -> Result<()> {
     // The tests of real processes run the programs as they are delivered.
     cargo(&["build", "--workspace", "--bins"])?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    boot::test_where_possible()?;
     windows::check_where_possible()
 }
 

@@ -199,8 +199,17 @@ impl Operator {
 
 impl Host {
     pub(crate) fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    pub(crate) fn start_with(&mut self, options: &[&str]) {
         let mut command = Program::Agent.command(&self.home);
-        command.arg("run").arg("--state-dir").arg(&self.state).env("FLEETWRIGHT_LOG", self.log_level.name());
+        command
+            .arg("run")
+            .args(options)
+            .arg("--state-dir")
+            .arg(&self.state)
+            .env("FLEETWRIGHT_LOG", self.log_level.name());
         self.agent = Some(Running::spawn(&self.node, &mut command, &self.state.with_extension("log")));
     }
 

@@ -19,6 +19,10 @@ use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
     TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };
+use windows_sys::Win32::System::EventLog::{
+    DeregisterEventSource, EVENTLOG_ERROR_TYPE, EVENTLOG_INFORMATION_TYPE, EVENTLOG_WARNING_TYPE,
+    RegisterEventSourceW, ReportEventW,
+};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
     JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
@@ -182,6 +186,64 @@ fn resume_thread(thread: u32) -> io::Result<()> {
     // SAFETY: the handle is open.
     let before = unsafe { ResumeThread(handle.as_raw_handle()) };
     if before == u32::MAX { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A name under which this program writes to the event log.
+#[derive(Debug)]
+pub(super) struct EventSource(isize);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EventKind {
+    Error,
+    Warning,
+    Information,
+}
+
+impl EventSource {
+    pub(super) fn register(name: &str) -> io::Result<Self> {
+        let name = wide(name);
+        // SAFETY: the text ends in a zero; without a server it is this computer's log.
+        let handle = unsafe { RegisterEventSourceW(ptr::null(), name.as_ptr()) };
+        if handle.is_null() { Err(io::Error::last_os_error()) } else { Ok(Self(handle as isize)) }
+    }
+
+    pub(super) fn report(&self, kind: EventKind, text: &str) -> io::Result<()> {
+        let kind = match kind {
+            EventKind::Error => EVENTLOG_ERROR_TYPE,
+            EventKind::Warning => EVENTLOG_WARNING_TYPE,
+            EventKind::Information => EVENTLOG_INFORMATION_TYPE,
+        };
+        let text = wide(text);
+        let texts = [text.as_ptr()];
+        // SAFETY: the handle is open until this value goes; one text is announced and given, and it ends in a zero.
+        check(unsafe {
+            ReportEventW(
+                self.0 as HANDLE,
+                kind,
+                0,
+                EVENT_WITH_TEXT,
+                ptr::null_mut(),
+                1,
+                0,
+                texts.as_ptr(),
+                ptr::null(),
+            )
+        })
+    }
+}
+
+impl Drop for EventSource {
+    fn drop(&mut self) {
+        // SAFETY: the handle is open, and nobody uses it any more.
+        unsafe { DeregisterEventSource(self.0 as HANDLE) };
+    }
+}
+
+/// A message that consists of the text that comes with it.
+const EVENT_WITH_TEXT: u32 = 1;
+
+fn wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().filter(|unit| *unit != 0).chain([0]).collect()
 }
 
 /// To the account that asks, quotas included.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use fleetwright_agent::identity::ControllerAddress;
 use fleetwright_agent::tls::Fingerprint;
 use fleetwright_proto::ids::ActivationId;
@@ -25,40 +26,57 @@ pub(crate) enum Verb {
     Enroll(EnrollArguments),
     /// Run the agent until it is asked to stop
     Run(RunArguments),
-    /// Show whether this host's agent is connected, and how full its journal and spool are
+    /// Show whether this host's agent is connected, and how full each bounded thing of it is
     #[command(after_help = "Exit codes: 0 connected, 1 not connected, 3 not enrolled.")]
     Status(StatusArguments),
+    /// Go over to another build, and back to this one when that does not reach the controller
+    Update(UpdateArguments),
+    /// Make this program a service of this host and start it, where no package does
+    Install,
+    /// Stop the service and take away what `install` made
+    Uninstall(UninstallArguments),
+    /// Write shell completions
+    Completions {
+        /// Shell to write for
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write manual pages into a folder
+    #[command(hide = true)]
+    Manual { folder: PathBuf },
     /// Print the version
     Version,
 }
 
 /// Makes a key on this host, which never leaves it, and has the controller sign a certificate for it. Safe to repeat
-/// when the network fails in the middle: it is the same node again.
+/// when the network fails in the middle: it is the same node again. On a terminal, what is not given is asked for.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  fleetwright-agent enroll --controller fleet.example.com:7443 \\\n    --activation-id 01234567-89ab-4def-8123-456789abcdef --activation-code-file - \\\n    --authority sha256:… < code"
+    after_help = "Examples:\n  fleetwright-agent enroll\n  fleetwright-agent enroll --from join.toml\n  fleetwright-agent enroll --controller fleet.example.com:7443 \\\n    --activation-id 01234567-89ab-4def-8123-456789abcdef --activation-code-file - \\\n    --authority sha256:… < code\n\nA join file is TOML with controller, activation_id, activation_code, and authority or authority_file. A service\nthat finds one as join.toml beside its configuration joins with it and removes it."
 )]
 pub(crate) struct EnrollArguments {
     /// Where the controller listens
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) controller: ControllerAddress,
+    pub(crate) controller: Option<ControllerAddress>,
     /// The activation's id
     #[arg(long, value_name = "ID")]
-    pub(crate) activation_id: ActivationId,
+    pub(crate) activation_id: Option<ActivationId>,
     /// The activation's code; other users of this host may see it in the list of processes
-    #[arg(long, value_name = "CODE", required_unless_present = "activation_code_file")]
-    #[arg(conflicts_with = "activation_code_file")]
+    #[arg(long, value_name = "CODE", conflicts_with = "activation_code_file")]
     pub(crate) activation_code: Option<String>,
     /// A file that holds the activation's code; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) activation_code_file: Option<PathBuf>,
     /// The fingerprint of the controller's authority, as `fleetwright activation create` printed it
-    #[arg(long, value_name = "sha256:HEX", required_unless_present = "authority_file")]
-    #[arg(conflicts_with = "authority_file")]
+    #[arg(long, value_name = "sha256:HEX", conflicts_with = "authority_file")]
     pub(crate) authority: Option<Fingerprint>,
     /// The certificate of the controller's authority
     #[arg(long, value_name = "PEM")]
     pub(crate) authority_file: Option<PathBuf>,
+    /// A join file that says all of it; it is left as it is
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["controller", "activation_id", "activation_code", "activation_code_file", "authority", "authority_file"])]
+    pub(crate) from: Option<PathBuf>,
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
@@ -69,19 +87,29 @@ pub(crate) struct EnrollArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Where the controller listens, if it has moved [default: where this host enrolled]
+    /// Where the controller listens, if it has moved [default: as configured, else where this host enrolled]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) controller: Option<ControllerAddress>,
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Configuration file [default: agent.toml in the state folder that is given, else in the system's place]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Wait until this host is enrolled, or a join file lies beside the configuration, instead of ending
+    #[arg(long)]
+    pub(crate) wait_for_enrolment: bool,
     /// Most that one step may download, in MiB
     #[arg(long, value_name = "MIB", env = "FLEETWRIGHT_DOWNLOAD_MAX_MIB", default_value_t = 10 << 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub(crate) download_max_mib: u64,
-    /// How the log is written to standard error; FLEETWRIGHT_LOG sets what is logged
+    /// How the log is written to standard error; FLEETWRIGHT_LOG sets what is logged. Under systemd it goes to the
+    /// journal
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// The service manager of Windows started this
+    #[arg(long, hide = true)]
+    pub(crate) as_service: bool,
 }
 
 #[derive(Debug, Args)]
@@ -89,8 +117,42 @@ pub(crate) struct StatusArguments {
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Configuration file [default: agent.toml in the state folder that is given, else in the system's place]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// The new build is tried while the present one watches. When it ends, hangs, or does not reach the controller in
+/// time, the present one goes on.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  fleetwright-agent update\n  fleetwright-agent update --file ./fleetwright-agent --sha256 …\n\nExit codes: 0 updated or nothing to do, 1 the present build goes on, 2 wrong arguments, 3 refused, 5 unreachable."
+)]
+pub(crate) struct UpdateArguments {
+    /// The program of the new build [default: the one that the controller publishes]
+    #[arg(long, value_name = "FILE", conflicts_with = "version")]
+    pub(crate) file: Option<PathBuf>,
+    /// What the file has to be
+    #[arg(long, value_name = "HEX", requires = "file")]
+    pub(crate) sha256: Option<String>,
+    /// The version that is wanted from the controller [default: the newest that it publishes]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<String>,
+    /// An older version is welcome, too
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+    /// Where the agent keeps its identity, journal and spool [default: the system's place]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArguments {
+    /// Also take away this host's identity, everything else that the agent kept, and its configuration
+    #[arg(long)]
+    pub(crate) purge: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,25 +1,32 @@
 //! `fleetwright-agent`: reads its arguments, calls the library, prints, and says by its exit code what happened.
 
 mod arguments;
+mod enrolment;
+mod launcher;
+mod log;
+mod run;
+mod update;
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Parser;
 use clap::error::ErrorKind;
-use fleetwright_agent::enroll::{self, ActivationCode, EnrollError, Enrolment, Existing};
-use fleetwright_agent::link::TcpConnector;
+use clap::{CommandFactory, Parser};
+use fleetwright_agent::config::{self, ConfigError};
+use fleetwright_agent::enroll::EnrollError;
+use fleetwright_agent::join::JoinFileError;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::{self, StatusError};
-use fleetwright_agent::tls::{self, Trust};
-use fleetwright_agent::{Agent, AgentSettings, StartError, inventory};
-use fleetwright_platform::SharedPlatform;
-use fleetwright_proto::clock::SystemClock;
-use tracing_subscriber::EnvFilter;
+use fleetwright_agent::tls;
+use fleetwright_agent::update::StageError;
+use fleetwright_agent::update::published::PublishedError;
+use fleetwright_agent::{StartError, inventory};
+use fleetwright_platform::service::{self, Purge};
+use fleetwright_platform::{HostError, SharedPlatform};
 
-use arguments::{Arguments, EnrollArguments, LogFormat, Output, RunArguments, StatusArguments, Verb};
+use arguments::{Arguments, Output, RunArguments, StatusArguments, UninstallArguments, Verb};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -57,12 +64,35 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
 fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let platform = fleetwright_platform::host();
     match arguments.verb {
-        Verb::Enroll(arguments) => block_on(enroll_host(arguments, &platform)),
-        Verb::Run(arguments) => {
-            log_to_stderr(arguments.log_format);
-            block_on(run(arguments, &platform))
+        Verb::Enroll(arguments) => {
+            let folder = state_folder(arguments.state_dir.as_deref(), &platform);
+            let node = block_on(enrolment::enroll_host(arguments, &folder, &platform))?;
+            print(&format!("{node}\n"))?;
+            Ok(ExitCode::SUCCESS)
         }
+        Verb::Run(arguments) if arguments.as_service => {
+            let work = move || as_service(arguments, &platform);
+            Ok(ExitCode::from(service::run_as_service(Box::new(work))?))
+        }
+        Verb::Run(arguments) => run_agent(arguments, &platform),
         Verb::Status(arguments) => show_status(&arguments, &platform),
+        Verb::Update(arguments) => {
+            let folder = state_folder(arguments.state_dir.as_deref(), &platform);
+            block_on(update::update(arguments, &folder, &platform))
+        }
+        Verb::Install => install(),
+        Verb::Uninstall(arguments) => uninstall(&arguments),
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "fleetwright-agent", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Manual { folder } => {
+            let written = clap_mangen::generate_to(Arguments::command(), &folder);
+            written.with_context(|| format!("cannot write to `{}`", folder.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Version => {
             print(&format!("fleetwright-agent {}\n", inventory::AGENT_VERSION))?;
             Ok(ExitCode::SUCCESS)
@@ -73,62 +103,48 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// One thread does everything but waiting for disks.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start")?.block_on(future)
+    let runtime = runtime.context("cannot start")?;
+    let done = runtime.block_on(future);
+    // A read of standard input that nothing comes for is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
-async fn enroll_host(arguments: EnrollArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
+fn run_agent(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
     let folder = state_folder(arguments.state_dir.as_deref(), platform);
-    let trust = match (arguments.authority, &arguments.authority_file) {
-        (Some(fingerprint), _) => Trust::Pinned(fingerprint),
-        (None, Some(path)) => Trust::Authority(tls::read_authority(path)?),
-        (None, None) => unreachable!("the arguments name one of them"),
-    };
-    let code = match (&arguments.activation_code, &arguments.activation_code_file) {
-        (Some(code), _) => ActivationCode::new(code),
-        (None, Some(path)) if path.as_os_str() == "-" => {
-            let mut code = String::new();
-            io::stdin()
-                .read_to_string(&mut code)
-                .context("cannot read the activation code from standard input")?;
-            ActivationCode::new(&code)
+    let config = run::read_config(arguments.config.as_deref(), arguments.state_dir.as_deref(), platform)?;
+    log::start(arguments.log_format, &config);
+    block_on(run::run(arguments, config, folder, platform))
+}
+
+/// Nobody reads the standard error of a service.
+fn as_service(arguments: RunArguments, platform: &SharedPlatform) -> u8 {
+    match run_agent(arguments, platform) {
+        Ok(code) => u8::from(code != ExitCode::SUCCESS),
+        Err(error) => {
+            tracing::error!("the agent ends: {}", one_line(&error));
+            exit_code(&error)
         }
-        (None, Some(path)) => {
-            let code = std::fs::read_to_string(path);
-            ActivationCode::new(&code.with_context(|| format!("cannot read `{}`", path.display()))?)
-        }
-        (None, None) => unreachable!("the arguments name one of them"),
-    };
-    let enrolment = Enrolment {
-        controller: arguments.controller,
-        activation: arguments.activation_id,
-        code,
-        trust,
-        existing: if arguments.force { Existing::Replace } else { Existing::Keep },
-    };
-    let identity = enroll::enroll(enrolment, &folder, platform, &TcpConnector).await?;
-    print(&format!("{}\n", identity.node_id))?;
+    }
+}
+
+fn install() -> anyhow::Result<ExitCode> {
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    service::install(&program, config::EXAMPLE)?;
+    print("the agent runs as a service; `fleetwright-agent enroll` lets this host join a fleet\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn run(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
-    let folder = state_folder(arguments.state_dir.as_deref(), platform);
-    let mut settings = AgentSettings::for_folder(folder, Arc::clone(platform), Arc::new(SystemClock))?;
-    if let Some(controller) = arguments.controller {
-        settings.identity.controller = controller;
-    }
-    settings.executor.download_bytes = arguments.download_max_mib << 20;
-    let node = settings.identity.node_id.clone();
-    let agent = Agent::start(settings)?;
-    tracing::info!("agent {} of node {node} starts", inventory::AGENT_VERSION);
-    fleetwright_platform::stop_requested().await.context("cannot listen for the request to stop")?;
-    tracing::info!("asked to stop");
-    agent.stop().await;
+fn uninstall(arguments: &UninstallArguments) -> anyhow::Result<ExitCode> {
+    service::uninstall(if arguments.purge { Purge::Everything } else { Purge::KeepData })?;
+    print("the agent is no service of this host any more\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn show_status(arguments: &StatusArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
     let folder = state_folder(arguments.state_dir.as_deref(), platform);
-    let status = status::read(&folder, platform)?;
+    let config = run::read_config(arguments.config.as_deref(), arguments.state_dir.as_deref(), platform)?;
+    let status = status::read(&folder, &config, platform)?;
     match arguments.output {
         Output::Text => print(&status.text())?,
         Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&status)?))?,
@@ -136,24 +152,11 @@ fn show_status(arguments: &StatusArguments, platform: &SharedPlatform) -> anyhow
     Ok(if status.is_connected() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn state_folder(given: Option<&std::path::Path>, platform: &SharedPlatform) -> StateFolder {
+fn state_folder(given: Option<&Path>, platform: &SharedPlatform) -> StateFolder {
     given.map_or_else(|| StateFolder::at(platform.folders().state), StateFolder::at)
 }
 
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("FLEETWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false);
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever read it has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -169,12 +172,22 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<EnrollError>() {
         return if error.is_unreachable() { UNREACHABLE } else { REFUSED };
     }
-    if error.is::<StartError>() || error.is::<StatusError>() {
-        return REFUSED;
+    if let Some(PublishedError::Unreachable(_)) = error.downcast_ref::<PublishedError>() {
+        return UNREACHABLE;
     }
-    if error.is::<tls::AuthorityFileError>() {
-        return USAGE;
+    let refused = error.is::<StartError>()
+        || error.is::<StatusError>()
+        || error.is::<StageError>()
+        || error.is::<PublishedError>()
+        || error.is::<HostError>();
+    let usage = error.is::<tls::AuthorityFileError>()
+        || error.is::<ConfigError>()
+        || error.is::<JoinFileError>()
+        || error.is::<enrolment::Missing>();
+    match (refused, usage) {
+        (true, _) => REFUSED,
+        (_, true) => USAGE,
+        // An activation code or a signal that cannot be had, or a build that was taken back.
+        _ => FAILED,
     }
-    // An activation code or a signal that cannot be had.
-    FAILED
 }

@@ -178,6 +178,20 @@ fn a_step_between_two_steps_of_its_document_goes_on_there() {
 }
 
 #[test]
+fn a_step_that_replaces_the_agent_goes_on_in_the_next_one() {
+    for action in ["aws:updateSsmAgent", "aws:updateAgent"] {
+        let (name, action) = ("step0".to_owned(), action.to_owned());
+        let begun = Record::StepStarted { command: id(), step: 0, name, action, at: at(1), process: None };
+        assert_eq!(todo(&[accepted(), begun.clone()], 0), Todo::Run(0));
+        check_finish(
+            &[accepted(), begun, ended(0, StepState::Failed), ended(1, StepState::Success)],
+            0,
+            (FinalStatus::Failed, Reason::StepFailed, "step0"),
+        );
+    }
+}
+
+#[test]
 fn a_command_without_its_document_still_ends() {
     check_finish(&[cancel()], 0, (FinalStatus::Failed, Reason::Interrupted, ""));
     let state = State::replay(&[accepted()]);

@@ -29,7 +29,7 @@ use fleetwright_proto::clock::SystemClock;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-use crate::serve::{LogFormat, asked_to_stop, log_to_stderr, runtime};
+use crate::serve::{LogFormat, asked_to_stop, runtime};
 use crate::{Failure, Program};
 
 /// The agent has this long to join and to connect.
@@ -77,7 +77,7 @@ impl DevArgs {
 }
 
 pub(crate) fn main(args: DevArgs, contexts: Option<&Path>) -> Result<Exit, Failure> {
-    log_to_stderr("error", LogFormat::Text);
+    crate::service::log("error", LogFormat::Text);
     let from_environment = std::env::var_os("FLEETWRIGHT_CONFIG").map(PathBuf::from);
     runtime()?.block_on(run(args, contexts.or(from_environment.as_deref())))
 }

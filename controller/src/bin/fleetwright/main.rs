@@ -2,6 +2,7 @@
 
 mod dev;
 mod serve;
+mod service;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,6 +28,20 @@ enum Verb {
     Dev(dev::DevArgs),
     /// Start a controller
     Serve(serve::ServeArgs),
+    /// Make this program a service of this host and start it, where no package does
+    ///
+    /// Copies the program to /usr/local/bin, writes a default configuration to /etc/fleetwright if there is none, and
+    /// starts the controller as a service of systemd under an account of its own.
+    Install,
+    /// Stop the service and take away what `install` made
+    Uninstall {
+        /// Also take away the controller's data and configuration: the fleet is gone then
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Write manual pages into a folder
+    #[command(hide = true)]
+    Manual { folder: std::path::PathBuf },
     /// Write shell completions
     Completions(CompletionsArgs),
     #[command(flatten)]
@@ -45,6 +60,13 @@ fn main() -> ExitCode {
             let exit = fleetwright_cli::completions(args.shell, Program::command(), &mut Io::process());
             return ExitCode::from(exit.code());
         }
+        Verb::Install => made(service::install(), "the controller runs as a service of this host"),
+        Verb::Uninstall { purge } => {
+            made(service::uninstall(purge), "the controller is no service of this host any more")
+        }
+        Verb::Manual { folder } => {
+            made(clap_mangen::generate_to(Program::command(), &folder), "the manual is written")
+        }
         Verb::Operator(command) => Ok(operate(globals, command)),
     };
     match result {
@@ -55,6 +77,13 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit.code())
         }
     }
+}
+
+fn made<E: std::error::Error>(result: Result<(), E>, done: &str) -> Result<Exit, Failure> {
+    result.map_err(|error| Failure::refused(&error))?;
+    // Nobody to tell when standard error is closed.
+    drop(writeln!(std::io::stderr(), "{done}"));
+    Ok(Exit::Done)
 }
 
 /// One line for a slip, as for every other error; help that was asked for as it is.

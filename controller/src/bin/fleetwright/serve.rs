@@ -1,6 +1,6 @@
 //! `fleetwright serve`: a controller from a configuration file.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,15 +11,16 @@ use fleetwright_controller::settings::{EXAMPLE, Settings};
 use fleetwright_proto::clock::SystemClock;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use crate::Failure;
+use fleetwright_systemd::News;
+
+use crate::{Failure, service};
 
 /// Start a controller
 ///
 /// Runs until it is asked to stop (SIGTERM or Ctrl-C). The first start makes the fleet's certificate authority and a
 /// certificate for the operator `admin` in the data folder. The log goes to standard error; FLEETWRIGHT_LOG sets what
-/// is logged (error, warn, info, debug). Monitoring asks the same port for /livez, /readyz (`?verbose` for each part)
+/// is logged (error, warn, info, debug). Under systemd it goes to the journal, with its fields. Monitoring asks the same port for /livez, /readyz (`?verbose` for each part)
 /// and, with an operator's certificate, /metrics; `metrics.listen` opens an address without TLS for it.
 #[derive(Debug, Args)]
 #[command(
@@ -50,7 +51,7 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
     };
     let settings =
         Settings::read(&path).map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?;
-    log_to_stderr("info", args.log_format);
+    service::log("info", args.log_format);
     allow_many_files();
     runtime()?.block_on(async {
         let controller = Controller::start(&settings, Arc::new(SystemClock))
@@ -64,8 +65,15 @@ pub(crate) fn main(args: ServeArgs) -> Result<Exit, Failure> {
             ssm = controller.ssm_address().map(tracing::field::display),
             "ready"
         );
-        asked_to_stop().await.map_err(|error| Failure::refused(&error))?;
+        fleetwright_systemd::tell(News::Ready(&format!("serves {}", controller.address())));
+        let stop = tokio::select! {
+            asked = asked_to_stop() => asked,
+            failed = service::look_at_the_configuration_when_asked(&path, &settings) => failed,
+            () = service::keep_the_watchdog_quiet() => Ok(()),
+        };
+        stop.map_err(|error| Failure::refused(&error))?;
         tracing::info!("stopping");
+        fleetwright_systemd::tell(News::Stopping);
         controller.stop().await;
         Ok(Exit::Done)
     })
@@ -91,17 +99,5 @@ pub(crate) async fn asked_to_stop() -> std::io::Result<()> {
     tokio::select! {
         result = tokio::signal::ctrl_c() => result,
         _ = terminate.recv() => Ok(()),
-    }
-}
-
-pub(crate) fn log_to_stderr(default: &str, format: LogFormat) {
-    let filter = EnvFilter::try_from_env("FLEETWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
     }
 }

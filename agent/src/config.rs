@@ -1,0 +1,179 @@
+//! The agent's configuration file: every setting has a working default, and [`EXAMPLE`] says them all.
+//!
+//! A file that is not there means the defaults; one that is wrong is refused with its line, and nothing of it is taken.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::identity::ControllerAddress;
+use crate::spool::SpoolLimits;
+
+/// The default configuration with its explanations.
+pub const EXAMPLE: &str = include_str!("../agent.toml");
+
+/// Its name in the folder of the configuration.
+pub const FILE_NAME: &str = "agent.toml";
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration `{}`", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the configuration `{}` has an error in line {line}: {message}", path.display())]
+    Parse { path: PathBuf, line: usize, message: String },
+    #[error("{setting} in `{}` is out of range: {allowed}", path.display())]
+    Range { path: PathBuf, setting: &'static str, allowed: &'static str },
+}
+
+/// The file as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the controller listens, if it has moved. Empty in the file: where the host enrolled.
+    #[serde(deserialize_with = "address_or_nothing")]
+    pub controller: Option<ControllerAddress>,
+    pub log: LogLevel,
+    pub spool: SpoolConfig,
+    pub update: UpdateConfig,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpoolConfig {
+    pub limit_mib: u64,
+    pub stream_max_mib: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateConfig {
+    pub reach_seconds: u64,
+}
+
+impl Default for SpoolConfig {
+    fn default() -> Self {
+        Self { limit_mib: 1024, stream_max_mib: 256 }
+    }
+}
+
+impl Default for UpdateConfig {
+    fn default() -> Self {
+        Self { reach_seconds: 180 }
+    }
+}
+
+impl LogLevel {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read or has something wrong in it.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            ConfigError::Parse { path: path.to_owned(), line: before.matches('\n').count() + 1, message }
+        })?;
+        let mebibytes = "16 to 1048576";
+        for (setting, value, range, allowed) in [
+            ("spool.limit_mib", config.spool.limit_mib, 16..=1_048_576, mebibytes),
+            ("spool.stream_max_mib", config.spool.stream_max_mib, 16..=1_048_576, mebibytes),
+            ("update.reach_seconds", config.update.reach_seconds, 5..=3600, "5 to 3600"),
+        ] {
+            if !range.contains(&value) {
+                return Err(ConfigError::Range { path: path.to_owned(), setting, allowed });
+            }
+        }
+        Ok(config)
+    }
+
+    #[must_use]
+    pub fn spool_limits(&self) -> SpoolLimits {
+        SpoolLimits {
+            spool_bytes: self.spool.limit_mib << 20,
+            stream_bytes: self.spool.stream_max_mib << 20,
+            ..SpoolLimits::default()
+        }
+    }
+
+    /// How long a new build has to reach the controller.
+    #[must_use]
+    pub fn reach_time(&self) -> Duration {
+        Duration::from_secs(self.update.reach_seconds)
+    }
+}
+
+fn address_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ControllerAddress>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        serde::de::Error::custom(format!("`{text}` is not a host with a port, as fleet.example.com:7443"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("agent.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_is_the_default() {
+        assert_eq!(parse(EXAMPLE).unwrap(), Config::default());
+        assert_eq!(Config::read(Path::new("/nowhere/agent.toml")).unwrap(), Config::default());
+        assert_eq!(Config::default().spool_limits(), SpoolLimits::default());
+    }
+
+    #[test]
+    fn a_slip_is_told_with_its_line_and_what_would_be_right() {
+        for (text, wanted) in [
+            ("\ncontroler = \"\"", &["line 2", "`controler`", "`controller`"][..]),
+            ("controller = \"nowhere\"", &["line 1", "as fleet.example.com:7443"]),
+            ("log = \"loud\"", &["line 1", "`trace`"]),
+            ("[spool]\nlimit_mib = 1", &["spool.limit_mib", "16 to 1048576"]),
+            ("[update]\nreach_seconds = 4", &["update.reach_seconds", "5 to 3600"]),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(wanted.iter().all(|part| error.contains(part)), "{error}");
+        }
+    }
+}
