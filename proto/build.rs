@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "fleetwright/agent/v1/agent.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
+    "fleetwright/control/v1/parameters.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -24,5 +24,7 @@ mod limits;
 mod links;
 #[path = "fleet/members.rs"]
 mod members;
+#[path = "fleet/parameters.rs"]
+mod parameters;
 #[path = "fleet/room.rs"]
 mod room;

@@ -17,13 +17,14 @@ use fleetwright_store::Batch;
 use super::history;
 use super::limits::{parse_concurrency, parse_errors};
 use super::notify::Notify;
-use super::payload;
+use super::payload::{self, Keep};
 use super::reconcile::abandon;
 use super::records::{
     CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, Outcome, TargetsRecord,
     TokenRecord, WaveRecord,
 };
 use super::roster::TARGETS_ROW_NODES;
+use super::references;
 use super::state::{self, Reason};
 use super::tally::{Counts, Verdict};
 use crate::documents::find;
@@ -158,7 +159,7 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
         None => None,
     };
     let bound = bind(&used.name, &document, &wish.parameters)?;
-    refuse_references(&document, &bound)?;
+    let bound = references::resolve(house, &document, bound).await?;
     let parameters = bound.to_json();
     if text.len() + parameters.len() > DOCUMENT_MAX_BYTES {
         return Err(Refusal::invalid(format!(
@@ -180,7 +181,7 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
     let record = CommandRecord {
         execution_timeout_ms: millis(document.execution_timeout(&bound)),
         document: used,
-        parameters: payload::keep_parameters(house, id, parameters).await?,
+        parameters: payload::keep_parameters(house, id, parameters, Keep::of(&bound)).await?,
         targets,
         target_count: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
         targets_written: false,
@@ -312,17 +313,6 @@ fn bind(
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Refusal::invalid(format!("the parameters do not fit {name}: {}", lines.join("; ")))
     })
-}
-
-/// References to the parameter store are refused until there is one: a literal `{{ssm:…}}` must not reach a script.
-fn refuse_references(document: &Document, bound: &Bound) -> Result<(), Refusal> {
-    match document.references(bound).first() {
-        None => Ok(()),
-        Some(reference) => Err(Refusal::invalid(format!(
-            "the reference to the parameter {} cannot be resolved: this controller has no parameter store yet",
-            reference.name
-        ))),
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -3,10 +3,13 @@
 pub mod access;
 pub mod activations;
 pub mod agent;
+pub mod backups;
 pub mod commands;
 pub mod controller;
 pub mod documents;
+pub mod keys;
 pub mod nodes;
+pub mod parameters;
 mod page;
 
 use std::sync::Arc;
@@ -15,10 +18,13 @@ use fleetwright_proto::MESSAGE_MAX_BYTES;
 use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
+use fleetwright_proto::control::backups_server::BackupsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
+use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
+use fleetwright_proto::control::parameters_server::ParametersServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
@@ -38,6 +44,9 @@ pub fn routes(house: &Arc<House>) -> Routes {
     Routes::new(agent)
         .add_service(documents)
         .add_service(commands)
+        .add_service(ParametersServer::new(parameters::ParametersDoor::new(house.clone())))
+        .add_service(KeysServer::new(keys::KeysDoor::new(house.clone())))
+        .add_service(BackupsServer::new(backups::BackupsDoor::new(house.clone())))
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
         .add_service(ActivationsServer::new(activations::ActivationsDoor::new(house.clone())))
         .add_service(AccessServer::new(access::AccessDoor::new(house.clone())))

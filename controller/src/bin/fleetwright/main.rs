@@ -1,6 +1,7 @@
 //! `fleetwright`: the controller (`serve`, `dev`) and the operator's command line (everything else).
 
 mod dev;
+mod restore;
 mod serve;
 
 use std::io::Write;
@@ -27,6 +28,8 @@ enum Verb {
     Dev(dev::DevArgs),
     /// Start a controller
     Serve(serve::ServeArgs),
+    /// Restore a controller from a backup, into a new data folder
+    Restore(restore::RestoreArgs),
     /// Write shell completions
     Completions(CompletionsArgs),
     #[command(flatten)]
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let result = match command {
         Verb::Dev(args) => dev::main(args, globals.config()),
         Verb::Serve(args) => serve::main(args),
+        Verb::Restore(args) => restore::main(args),
         Verb::Completions(args) => {
             let exit = fleetwright_cli::completions(args.shell, Program::command(), &mut Io::process());
             return ExitCode::from(exit.code());
@@ -81,6 +85,10 @@ struct Failure {
 }
 
 impl Failure {
+    fn told(line: &str) -> Self {
+        Self { line: line.to_owned(), exit: Exit::Refused }
+    }
+
     /// Something is in the way: the line says what, and what would be right.
     fn refused(error: &dyn std::error::Error) -> Self {
         Self { line: fleetwright_controller::error::chain(error), exit: Exit::Refused }
