@@ -2,11 +2,12 @@
 
 use std::error::Error;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "fleetwright/agent/v1/agent.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
     "fleetwright/control/v1/windows.proto",
+    "fleetwright/control/v1/parameters.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -35,6 +35,7 @@ impl Secrets {
             .iter()
             .filter(|(name, _)| bound.is_secret(name))
             .for_each(|(_, value)| texts(value, &mut found));
+        found.extend(bound.secret_texts());
         Self::default().and(found)
     }
 

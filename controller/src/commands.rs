@@ -29,6 +29,7 @@ pub mod output;
 pub mod payload;
 pub mod reconcile;
 pub mod records;
+mod references;
 pub mod report;
 pub mod retention;
 pub mod roster;

@@ -3,6 +3,7 @@
 //! There is one house in a process and it holds no rule. Its caches may be dropped at any moment; the truth is in the
 //! store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use fleetwright_proto::clock::{SharedClock, Timestamp};
@@ -42,6 +43,8 @@ pub struct House {
     /// The latest version of every parameter.
     pub(crate) parameters: Mirror<ParameterKey, ParameterRecord>,
     pub keys: KeyRing,
+    /// Where everything is kept; a backup takes the files in it along.
+    pub data_dir: PathBuf,
     pub limits: Limits,
     pub ssm: SsmNames,
     pub gate: Arc<Gate>,
@@ -78,6 +81,7 @@ impl House {
             lives: Lives::default(),
             parameters: Mirror::of(&PARAMETER, limits.parameters.cache_bytes, ParameterRecord::weight),
             keys,
+            data_dir: PathBuf::new(),
             limits,
             ssm: settings.ssm_names(),
             gate: Arc::new(Gate::since(started)),

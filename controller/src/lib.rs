@@ -14,6 +14,7 @@
 
 pub mod access;
 pub mod authority;
+pub mod backup;
 pub mod bounds;
 pub mod calendars;
 pub mod commands;

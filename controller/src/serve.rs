@@ -116,7 +116,9 @@ impl Controller {
         let access = Access::new(Seal::open_file(&data_dir.join("access/seal.key"))?);
         let places = Places::of_process(settings.root_key_files());
         let keys = KeyRing::open(&*store, &places, settings.keys.unknown).await?;
-        let house = Arc::new(House::new(store, blobs, clock, authority, access, keys, settings));
+        let mut house = House::new(store, blobs, clock, authority, access, keys, settings);
+        house.data_dir.clone_from(&data_dir);
+        let house = Arc::new(house);
         access::operators::start(&house).await.map_err(StartError::Recover)?;
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;

@@ -29,6 +29,7 @@
 //! parameter-version      KeptId, version                   a former version
 //! parameter-label        KeptId, label                     which version has it
 //! parameter-tags         KeptId                            its tags
+//! parameter-policy       ParameterKey                      parameters that have policies
 //! key              KeyName                                 a named key and what may be done with it
 //! key-version            KeptId, version                   its bytes, wrapped by the root key
 //! key-root         0                                       which root key wraps them
@@ -122,6 +123,7 @@ pub const PARAMETER: Table<ParameterKey, ParameterRecord> = Table::new("paramete
 pub const PARAMETER_VERSION: Table<(KeptId, u64), ParameterVersion> = Table::new("parameter-version");
 pub const PARAMETER_LABEL: Table<(KeptId, String), LabelRecord> = Table::new("parameter-label");
 pub const PARAMETER_TAGS: Table<KeptId, TagsRecord> = Table::new("parameter-tags");
+pub const PARAMETER_POLICY: Table<ParameterKey, Mark> = Table::new("parameter-policy");
 pub const KEY: Table<KeyName, KeyRecord> = Table::new("key");
 pub const KEY_VERSION: Table<(KeptId, u32), DataKeyRecord> = Table::new("key-version");
 pub const KEY_ROOT: Table<u8, RootRecord> = Table::new("key-root");

@@ -23,6 +23,8 @@ pub struct Bound {
     secret: BTreeSet<String>,
     /// Stored parameters by the text of their tokens, for example `ssm:/a/b:3`.
     stored: BTreeMap<String, Value>,
+    /// Stored secrets by the text of their tokens, for example `ssm-secure:token`. They are pasted nowhere.
+    opened: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Bound {
@@ -80,9 +82,16 @@ pub struct Reference {
     pub secure: bool,
 }
 
+/// What stands before the name of a stored secret in a token.
+const SECURE: &str = "ssm-secure:";
+
 impl Reference {
+    fn token(&self) -> String {
+        format!("{}{self}", if self.secure { SECURE } else { "ssm:" })
+    }
+
     pub(crate) fn from_token(name: &str) -> Option<Self> {
-        let (secure, rest) = match name.strip_prefix("ssm-secure:") {
+        let (secure, rest) = match name.strip_prefix(SECURE) {
             Some(rest) => (true, rest),
             None => (false, name.strip_prefix("ssm:")?),
         };
@@ -140,6 +149,9 @@ impl Document {
     pub fn bound_from_json(&self, json: &[u8]) -> Result<Bound, BoundJsonError> {
         let value = serde_json::from_slice(json).map_err(|error| BoundJsonError::NotAnObject(Some(error)))?;
         let Value::Object(entries) = value else { return Err(BoundJsonError::NotAnObject(None)) };
+        // What was resolved stands beside the parameters, under its token: no name has a colon.
+        let (tokens, entries): (Map<_, _>, Map<_, _>) =
+            entries.into_iter().partition(|(name, _)| Reference::from_token(name).is_some());
         if let Some(unknown) = entries.keys().find(|name| self.parameter(name).is_none()) {
             return Err(BoundJsonError::Unknown(shown(unknown)));
         }
@@ -147,7 +159,14 @@ impl Document {
         {
             return Err(BoundJsonError::Missing(missing.name.clone()));
         }
-        Ok(self.bound(entries.into_iter().collect()))
+        let mut bound = self.bound(entries.into_iter().collect());
+        for (token, value) in tokens {
+            match value {
+                Value::String(secret) if token.starts_with(SECURE) => drop(bound.opened.insert(token, secret)),
+                value => drop(bound.stored.insert(token, value)),
+            }
+        }
+        Ok(bound)
     }
 
     /// The stored parameters that the values and the steps refer to, each once.
@@ -171,7 +190,7 @@ impl Document {
             .filter(|parameter| parameter.secret)
             .map(|parameter| parameter.name.clone())
             .collect();
-        Bound { values, secret, stored: BTreeMap::new() }
+        Bound { values, secret, stored: BTreeMap::new(), opened: BTreeMap::new() }
     }
 }
 
@@ -186,7 +205,25 @@ impl Bound {
     pub(crate) fn resolved(&self, stored: BTreeMap<String, Value>) -> Self {
         let replaced = |value| substitute::value(value, &|token| stored.get(token));
         let values = self.values.iter().map(|(name, value)| (name.clone(), replaced(value))).collect();
-        Self { values, secret: self.secret.clone(), stored }
+        Self { values, secret: self.secret.clone(), stored, opened: self.opened.clone() }
+    }
+
+    /// The same values with secrets for the one action that takes them.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: BTreeMap<Reference, String>) -> Self {
+        self.opened = secrets.into_iter().map(|(reference, value)| (reference.token(), value)).collect();
+        self
+    }
+
+    /// The stored secret that a reference points to, when it was resolved.
+    pub(crate) fn opened(&self, reference: &Reference) -> Option<&str> {
+        self.opened.get(&reference.token()).map(String::as_str)
+    }
+
+    /// Whether anything in it must be sealed where it is kept.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        !self.secret.is_empty() || !self.opened.is_empty()
     }
 
     /// The texts of all secret values, for whoever masks them in what people see. Texts of a few characters are left
@@ -199,6 +236,7 @@ impl Bound {
                 collect_texts(value, &mut texts);
             }
         }
+        texts.extend(self.opened.values().cloned());
         texts.retain(|text| text.len() >= SHORTEST_SECRET);
         texts.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         texts.dedup();
@@ -218,18 +256,22 @@ impl Bound {
     /// The whole truth, for the wire and the journal only.
     #[must_use]
     pub fn to_json(&self) -> String {
-        self.json_with(|_, value| value.clone())
+        let mut entries: Map<String, Value> =
+            self.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        entries.extend(self.stored.iter().map(|(token, value)| (token.clone(), value.clone())));
+        entries.extend(self.opened.iter().map(|(token, value)| (token.clone(), Value::from(value.as_str()))));
+        Value::Object(entries).to_string()
     }
 
     /// For people: secret values are replaced by `****`.
     #[must_use]
     pub fn redacted_json(&self) -> String {
-        self.json_with(|name, value| if self.is_secret(name) { Value::from("****") } else { value.clone() })
-    }
-
-    fn json_with(&self, show: impl Fn(&str, &Value) -> Value) -> String {
+        let shown = |name: &str, value: &Value| match self.is_secret(name) {
+            true => Value::from("****"),
+            false => value.clone(),
+        };
         let entries: Map<String, Value> =
-            self.iter().map(|(name, value)| (name.to_owned(), show(name, value))).collect();
+            self.iter().map(|(name, value)| (name.to_owned(), shown(name, value))).collect();
         Value::Object(entries).to_string()
     }
 }

@@ -144,7 +144,12 @@ impl Document {
             }
             _ => {
                 let settings = substitute::value(&step.settings, &|name| bound.get(name));
-                inputs::bound(action, filled, &settings)
+                inputs::bound(action, filled, &settings).map(|inputs| match inputs {
+                    StepInputs::DownloadContent(download) => {
+                        StepInputs::DownloadContent(download.opened(&|reference| bound.opened(reference)))
+                    }
+                    other => other,
+                })
             }
         };
         match inputs {

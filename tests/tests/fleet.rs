@@ -26,6 +26,8 @@ mod links;
 mod members;
 #[path = "fleet/packages.rs"]
 mod packages;
+#[path = "fleet/parameters.rs"]
+mod parameters;
 #[path = "fleet/room.rs"]
 mod room;
 #[path = "fleet/windows.rs"]

@@ -26,6 +26,8 @@ mod hard_commands;
 mod monitoring;
 #[path = "processes/output_shape.rs"]
 mod output_shape;
+#[path = "processes/parameters.rs"]
+mod parameters;
 #[path = "processes/torture.rs"]
 mod torture;
 #[path = "processes/updates.rs"]

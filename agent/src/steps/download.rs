@@ -184,7 +184,7 @@ fn plain(credential: &Credential) -> Result<&str, DownloadError> {
     match credential {
         Credential::Plain(text) => Ok(text),
         Credential::Stored(reference) => Err(DownloadError::Unsupported(format!(
-            "the stored parameter `{}` is not possible as a credential yet: this agent cannot read it",
+            "the stored parameter `{}` was not resolved by the controller: an agent cannot read it",
             reference.name
         ))),
     }

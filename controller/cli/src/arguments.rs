@@ -27,6 +27,33 @@ pub(crate) enum ArgumentError {
     DeregisterWantsYes,
     #[error("deleting wants a yes, and nobody is at the terminal: add --yes")]
     DocumentDeleteWantsYes,
+    #[error("deleting wants a yes, and nobody is at the terminal: add --yes")]
+    DeleteWantsYes,
+    #[error(
+        "a secret is never an argument, which others on this host could read: leave it out to be asked for it, or give \
+         --value-file FILE, or --value-file - for standard input; think about whether it is to be changed now"
+    )]
+    SecretInArguments,
+    #[error("no value, and nobody is at the terminal: give --value-file FILE, or --value-file - for standard input")]
+    NoValue,
+    #[error("{0} is a secret: --decrypt opens it")]
+    Secret(String),
+    #[error("no labels, or not on this version: {0}")]
+    BadLabels(String),
+    #[error("cannot read {}", .path.display())]
+    ValueFile { path: std::path::PathBuf, source: std::io::Error },
+    #[error("the value is too long: a parameter takes 8192 bytes at most")]
+    ValueTooLong,
+    #[error("the value is not UTF-8 text")]
+    ValueNotText,
+    #[error("cannot write {}", .path.display())]
+    ExportFile { path: std::path::PathBuf, source: std::io::Error },
+    #[error("{}:{line}:{column}: this is not what `parameter export` writes", .path.display())]
+    NoExport { path: std::path::PathBuf, line: usize, column: usize },
+    #[error("a passphrase wants somebody at the terminal: give --passphrase-file FILE")]
+    NoPassphrase,
+    #[error("the two passphrases are not the same, or empty: nothing was done")]
+    PassphrasesDiffer,
     #[error("cannot read the attachment {}", .path.display())]
     Attachment { path: std::path::PathBuf, source: std::io::Error },
     #[error("command {command} ran on {nodes} nodes: say which one, or leave -o to table")]

@@ -12,6 +12,7 @@ pub(crate) mod group;
 pub(crate) mod invocation;
 pub(crate) mod node;
 pub(crate) mod output;
+pub(crate) mod parameter;
 pub(crate) mod registry;
 pub(crate) mod status;
 pub(crate) mod window;

@@ -106,6 +106,25 @@ impl Io {
         self.terminals.stdin && self.terminals.stderr
     }
 
+    /// Asks for a line that is not shown while it is typed.
+    pub fn ask_secret(&mut self, question: &str) -> io::Result<String> {
+        write!(self.stderr, "{question}")?;
+        self.stderr.flush()?;
+        let mut answer = String::new();
+        {
+            let _hidden = Hidden::begin();
+            // Byte by byte: what follows the line is the next answer's.
+            let mut bytes = Vec::new();
+            let mut byte = [0];
+            while self.stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
+                bytes.push(byte[0]);
+            }
+            answer.push_str(std::str::from_utf8(&bytes).map_err(io::Error::other)?.trim_end_matches('\r'));
+        }
+        writeln!(self.stderr)?;
+        Ok(answer)
+    }
+
     /// Asks a yes-or-no question; anything but yes is no.
     pub(crate) fn confirm(&mut self, question: &str) -> io::Result<bool> {
         write!(self.stderr, "{question} [y/N] ")?;
@@ -114,6 +133,35 @@ impl Io {
         io::BufReader::new(&mut self.stdin).read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
+}
+
+/// The terminal at stdin without echo, as long as this lives. Where stdin is no terminal nothing is changed.
+struct Hidden(Option<rustix::termios::Termios>);
+
+impl Hidden {
+    fn begin() -> Self {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let Ok(before) = tcgetattr(io::stdin()) else { return Self(None) };
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        let set = tcsetattr(io::stdin(), OptionalActions::Flush, &hidden);
+        Self(set.ok().map(|()| before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // The terminal has gone: there is nothing to put back.
+            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, before);
+        }
+    }
+}
+
+/// A new file that only its owner reads.
+pub(crate) fn new_private_file(path: &std::path::Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
 impl fmt::Debug for Io {

@@ -92,6 +92,14 @@ pub enum OperatorCommand {
     /// Say when nothing is to be started: calendars that windows obey
     #[command(subcommand)]
     Calendar(verbs::calendar::CalendarVerb),
+    /// Keep configuration and secrets: put, get, list, label and delete parameters
+    #[command(subcommand)]
+    Parameter(verbs::parameter::ParameterVerb),
+    /// Make, rotate and delete the keys that secrets are sealed with
+    #[command(subcommand)]
+    Key(verbs::key::KeyVerb),
+    /// Take a backup of the controller; `restore` brings it back
+    Backup(verbs::backup::BackupArgs),
     /// Let hosts join: make, list and delete activations
     #[command(subcommand)]
     Activation(verbs::activation::ActivationVerb),
@@ -120,6 +128,9 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Group(verb) => verbs::group::run(io, &asked, verb).await,
         OperatorCommand::Window(verb) => verbs::window::run(io, &asked, verb).await,
         OperatorCommand::Calendar(verb) => verbs::calendar::run(io, &asked, verb).await,
+        OperatorCommand::Parameter(verb) => verbs::parameter::run(io, &asked, verb).await,
+        OperatorCommand::Key(verb) => verbs::key::run(io, &asked, verb).await,
+        OperatorCommand::Backup(args) => verbs::backup::run(io, &asked, args).await,
         OperatorCommand::Activation(verb) => verbs::activation::run(io, &asked, verb).await,
         OperatorCommand::Access(verb) => verbs::access::run(io, &asked, verb).await,
         OperatorCommand::Status(args) => verbs::status::run(io, &asked, args).await,

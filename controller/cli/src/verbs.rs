@@ -2,12 +2,15 @@
 
 pub(crate) mod access;
 pub(crate) mod activation;
+pub(crate) mod backup;
 pub(crate) mod calendar;
 pub(crate) mod command;
 pub(crate) mod context;
 pub(crate) mod document;
 pub(crate) mod group;
+pub(crate) mod key;
 pub(crate) mod node;
+pub(crate) mod parameter;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod why;

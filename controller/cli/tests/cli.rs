@@ -19,6 +19,8 @@ mod fleet;
 mod help;
 #[path = "cli/nouns.rs"]
 mod nouns;
+#[path = "cli/parameters.rs"]
+mod parameters;
 #[path = "cli/pki.rs"]
 mod pki;
 #[path = "cli/registry.rs"]

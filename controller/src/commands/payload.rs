@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use fleetwright_documents::Bound;
 use fleetwright_proto::ids::CommandId;
-use fleetwright_store::{BlobError, BlobPath};
+use fleetwright_store::{Batch, BlobError, BlobPath};
 use sha2::{Digest, Sha256};
 
 use super::records::{CommandRecord, DocumentSource, Text};
 use crate::error::Refusal;
 use crate::house::House;
+use crate::keys::names::{COMMANDS, KeyName};
+use crate::keys::ring::{Maker, Sealed};
 use crate::tables::COMMAND;
 
 /// Texts up to this many bytes stand in the record itself.
@@ -53,13 +56,63 @@ pub async fn load(house: &House, command: &CommandId) -> Result<Option<Arc<Paylo
 }
 
 /// Puts a command's parameters where they belong. A blob is durable when this returns, before the record is written.
-pub async fn keep_parameters(house: &House, command: &CommandId, text: String) -> Result<Text, Refusal> {
+pub async fn keep_parameters(
+    house: &House,
+    command: &CommandId,
+    text: String,
+    keep: Keep,
+) -> Result<Text, Refusal> {
+    if keep == Keep::Sealed {
+        return keep_sealed(house, command, &text).await;
+    }
     if text.len() <= HERE_MAX_BYTES {
         return Ok(Text::Here(text));
     }
     let sha256 = digest(text.as_bytes());
     house.blobs.put(&path(command, "parameters")?, Bytes::from(text)).await?;
     Ok(Text::Blob { sha256 })
+}
+
+/// Whether parameters are kept under seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Clear,
+    Sealed,
+}
+
+impl Keep {
+    /// Secrets are sealed, and everything that stands beside them.
+    #[must_use]
+    pub fn of(bound: &Bound) -> Self {
+        if bound.has_secrets() { Self::Sealed } else { Self::Clear }
+    }
+}
+
+/// The key's versions stay for as long as there are commands, so a rotation need not find this: the condition that the
+/// seal asks for is left out.
+async fn keep_sealed(house: &House, command: &CommandId, text: &str) -> Result<Text, Refusal> {
+    let (name, about) = (KeyName::parse(COMMANDS)?, about(command));
+    let maker = Maker { name: "fleetwright", now: house.clock.now() };
+    let what = (about.as_str(), text.as_bytes());
+    let sealed = house.keys.seal(&*house.store, &mut Batch::new(), &name, what, &maker).await?;
+    if text.len() <= HERE_MAX_BYTES {
+        return Ok(Text::Sealed(sealed));
+    }
+    let bytes = serde_json::to_vec(&sealed)
+        .map_err(|_| Refusal::internal("sealed parameters cannot be written as JSON"))?;
+    let sha256 = digest(&bytes);
+    house.blobs.put(&path(command, "parameters")?, Bytes::from(bytes)).await?;
+    Ok(Text::SealedBlob { sha256 })
+}
+
+async fn open_sealed(house: &House, command: &CommandId, sealed: &Sealed) -> Result<Bytes, Refusal> {
+    let name = KeyName::parse(COMMANDS)?;
+    let opened = house.keys.open_sealed(&*house.store, &name, &about(command), sealed).await?;
+    Ok(Bytes::copy_from_slice(&opened))
+}
+
+fn about(command: &CommandId) -> String {
+    format!("parameters of command {command}")
 }
 
 /// Keeps the text of a document that came with its command. Durable when this returns.
@@ -76,6 +129,13 @@ pub async fn parameters(
     match &record.parameters {
         Text::Here(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
         Text::Blob { sha256 } => blob(house, &path(command, "parameters")?, sha256).await,
+        Text::Sealed(sealed) => open_sealed(house, command, sealed).await,
+        Text::SealedBlob { sha256 } => {
+            let bytes = blob(house, &path(command, "parameters")?, sha256).await?;
+            let sealed = serde_json::from_slice(&bytes)
+                .map_err(|_| Refusal::internal("the sealed parameters of a command cannot be read"))?;
+            open_sealed(house, command, &sealed).await
+        }
     }
 }
 

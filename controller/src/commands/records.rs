@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::Limit;
 use super::notify::Notify;
+use crate::keys::ring::Sealed;
 use crate::nodes::targets::Selector;
 use crate::records::json_record;
 
@@ -78,6 +79,10 @@ pub enum DocumentSource {
 pub enum Text {
     Here(String),
     Blob { sha256: String },
+    /// Under seal: it holds secrets.
+    Sealed(Sealed),
+    /// The blob is a [`Sealed`], as JSON.
+    SealedBlob { sha256: String },
 }
 
 /// Who wanted a command cancelled, and when.

@@ -17,13 +17,14 @@ use fleetwright_store::Batch;
 use super::history;
 use super::limits::{Limit, parse_concurrency, parse_errors};
 use super::notify::Notify;
-use super::payload;
+use super::payload::{self, Keep};
 use super::reconcile::abandon;
 use super::records::{
     CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, Outcome, TargetsRecord,
     TokenRecord, WaveRecord,
 };
 use super::roster::TARGETS_ROW_NODES;
+use super::references;
 use super::state::{self, Reason};
 use super::tally::{Counts, Verdict};
 use crate::documents::find;
@@ -209,7 +210,7 @@ async fn judge(house: &House, wish: Wish) -> Result<Judged, Refusal> {
         None => None,
     };
     let bound = bind(&used.name, &document, &wish.parameters)?;
-    refuse_references(&document, &bound)?;
+    let bound = references::resolve(house, &document, bound).await?;
     let size = text.len() + bound.to_json().len();
     if size > DOCUMENT_MAX_BYTES {
         return Err(Refusal::invalid(format!(
@@ -247,7 +248,7 @@ async fn keep(house: &House, id: &CommandId, judged: Judged) -> Result<Checked, 
     let record = CommandRecord {
         execution_timeout_ms: millis(document.execution_timeout(&bound)),
         document: used,
-        parameters: payload::keep_parameters(house, id, bound.to_json()).await?,
+        parameters: payload::keep_parameters(house, id, bound.to_json(), Keep::of(&bound)).await?,
         targets,
         target_count: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
         targets_written: false,
@@ -379,17 +380,6 @@ fn bind(
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         Refusal::invalid(format!("the parameters do not fit {name}: {}", lines.join("; ")))
     })
-}
-
-/// References to the parameter store are refused until there is one: a literal `{{ssm:…}}` must not reach a script.
-fn refuse_references(document: &Document, bound: &Bound) -> Result<(), Refusal> {
-    match document.references(bound).first() {
-        None => Ok(()),
-        Some(reference) => Err(Refusal::invalid(format!(
-            "the reference to the parameter {} cannot be resolved: this controller has no parameter store yet",
-            reference.name
-        ))),
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

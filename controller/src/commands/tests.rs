@@ -36,3 +36,4 @@ pub(crate) fn command(targets: u32, concurrency: Limit, errors: Limit) -> Comman
 mod history;
 mod kept;
 mod notify;
+mod references;

@@ -61,6 +61,19 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Documents/ShareDocument", Caller::Operator),
     ("/fleetwright.control.v1.Documents/ChangeDocumentTags", Caller::Operator),
     ("/fleetwright.control.v1.Documents/UploadAttachment", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/PutParameter", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/GetParameter", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/ListParameters", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/GetParameterHistory", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/LabelParameter", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/DeleteParameter", Caller::Operator),
+    ("/fleetwright.control.v1.Parameters/ChangeParameterTags", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/CreateKey", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/ListKeys", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/ChangeKey", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/RotateKey", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/RotateRootKey", Caller::Operator),
+    ("/fleetwright.control.v1.Backups/TakeBackup", Caller::Operator),
     ("/fleetwright.control.v1.Access/CreateAccessKey", Caller::Operator),
     ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
     ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Operator),
@@ -126,6 +139,7 @@ mod tests {
             "fleetwright/control/v1/control.proto",
             "fleetwright/control/v1/access.proto",
             "fleetwright/control/v1/windows.proto",
+            "fleetwright/control/v1/parameters.proto",
         ];
         let descriptors = protox::compile(files, [root]).unwrap();
         let rpcs: BTreeSet<_> = descriptors

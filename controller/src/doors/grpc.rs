@@ -4,10 +4,13 @@ pub mod access;
 pub mod activations;
 pub mod agent;
 pub mod calendars;
+pub mod backups;
 pub mod commands;
 pub mod controller;
 pub mod documents;
+pub mod keys;
 pub mod nodes;
+pub mod parameters;
 mod page;
 pub mod windows;
 
@@ -18,11 +21,14 @@ use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::calendars_server::CalendarsServer;
+use fleetwright_proto::control::backups_server::BackupsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
+use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::windows_server::WindowsServer;
+use fleetwright_proto::control::parameters_server::ParametersServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
@@ -44,6 +50,9 @@ pub fn routes(house: &Arc<House>) -> Routes {
     Routes::new(agent)
         .add_service(documents)
         .add_service(commands)
+        .add_service(ParametersServer::new(parameters::ParametersDoor::new(house.clone())))
+        .add_service(KeysServer::new(keys::KeysDoor::new(house.clone())))
+        .add_service(BackupsServer::new(backups::BackupsDoor::new(house.clone())))
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
         .add_service(WindowsServer::new(windows::WindowsDoor::new(house.clone())))
         .add_service(CalendarsServer::new(calendars::CalendarsDoor::new(house.clone())))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::LessSafeKey;
+use ring::hmac;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -162,7 +163,7 @@ impl RootKey {
     }
 
     /// A rotation of the root key that was stopped between its commit and its last rename left the new key beside.
-    fn next_to(found: &Self, wanted: &str) -> Result<Option<Self>, RootKeyError> {
+    pub(super) fn next_to(found: &Self, wanted: &str) -> Result<Option<Self>, RootKeyError> {
         let Some(path) = &found.file else { return Ok(None) };
         let beside = new_path(path);
         let Some(text) = read(&beside)? else { return Ok(None) };
@@ -203,6 +204,11 @@ impl RootKey {
         Self::parse(text, place.to_owned(), None)
     }
 
+    #[cfg(test)]
+    pub(super) fn kept_in(self, path: &Path) -> Self {
+        Self { file: Some(path.to_owned()), ..self }
+    }
+
     /// Sixteen hex digits that tell one root key from another and nothing about it.
     #[must_use]
     pub fn mark(&self) -> &str {
@@ -225,6 +231,11 @@ impl RootKey {
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
         text_of(&self.bytes)
+    }
+
+    /// A key for what is derived from the root key.
+    pub(crate) fn signing_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes)
     }
 
     pub(crate) fn wrap(&self, about: &[u8], plain: &[u8]) -> Result<String, RootKeyError> {
@@ -285,7 +296,7 @@ fn refuse_open(path: &Path) -> Result<(), RootKeyError> {
 }
 
 /// A new file that is whole or not there, and that only its owner reads.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(text.as_bytes())?;

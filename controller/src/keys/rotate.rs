@@ -106,8 +106,28 @@ async fn finish(house: &House, name: &KeyName, by: &str) -> Result<Rotated, KeyE
     .into())
 }
 
+/// A rotation of the root key may have been committed without anybody being told: then the key that is beside the file
+/// is the one that wraps everything.
+async fn adopt_root(house: &House) -> Result<(), KeyError> {
+    let root = house.keys.root();
+    let Some(row) = KEY_ROOT.get(&*house.store, &0).await? else { return Ok(()) };
+    if row.value.mark == root.mark() {
+        return Ok(());
+    }
+    let next = RootKey::next_to(&root, &row.value.mark)?.ok_or_else(|| {
+        Refusal::internal(format!(
+            "the keys of the store are wrapped with root key {}, and this controller has {}",
+            row.value.mark,
+            root.mark()
+        ))
+    })?;
+    house.keys.replace_root(next);
+    Ok(())
+}
+
 /// Makes a new root key and wraps every data key with it.
 pub async fn rotate_root(house: &House) -> Result<String, KeyError> {
+    adopt_root(house).await?;
     let root = house.keys.root();
     let Some(path) = root.file() else {
         return Err(Refusal::conflict(format!(
@@ -147,6 +167,7 @@ pub async fn rotate_root(house: &House) -> Result<String, KeyError> {
 
 /// Goes on with rotations that were stopped, and deletes keys whose time has come.
 pub async fn run_once(house: &House) -> Result<(), KeyError> {
+    adopt_root(house).await?;
     let now = house.clock.now();
     let keys = house.keys.keys.look(&*house.store, |rows| {
         let held = rows.iter().filter_map(|(name, held)| match held {

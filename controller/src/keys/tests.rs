@@ -164,6 +164,25 @@ async fn a_store_opens_with_its_own_root_key_alone_and_the_root_key_can_be_rotat
     assert!(matches!(open(&house, &wrong).await.unwrap_err(), RootKeyError::Wrong { .. }));
 }
 
+#[tokio::test]
+async fn a_rotation_of_the_root_key_that_nobody_was_told_of_is_taken_over() {
+    let TestHouse { mut house, _folder, .. } = test_house();
+    let path = _folder.path().join("root-key");
+    let places = Places { variable: None, credentials: None, files: vec![path.clone()] };
+    house.keys = KeyRing::open(&*house.store, &places, UnknownKeys::Make).await.unwrap();
+    put(&house, "p", "hunter2").await;
+    let old = std::fs::read_to_string(&path).unwrap();
+    let mark = rotate::rotate_root(&house).await.unwrap();
+    // As the process would be when its commit was durable and the answer was lost.
+    std::fs::rename(&path, _folder.path().join("root-key.new")).unwrap();
+    std::fs::write(&path, &old).unwrap();
+    house.keys = KeyRing::of(super::root::RootKey::from_text(&old, "x").unwrap().kept_in(&path), UnknownKeys::Make);
+    rotate::run_once(&house).await.unwrap();
+    assert_eq!(house.keys.root().mark(), mark);
+    assert_eq!(value(&house, "p").await, "hunter2");
+    assert!(!_folder.path().join("root-key.new").exists());
+}
+
 fn maker(house: &House) -> Maker<'static> {
     Maker { name: "ada", now: house.clock.now() }
 }

@@ -9,7 +9,7 @@ use super::read::check_names;
 use super::records::ParameterRecord;
 use crate::house::House;
 use crate::records::{COMMIT_ATTEMPTS, Pages};
-use crate::tables::{PARAMETER, PARAMETER_LABEL, PARAMETER_TAGS, PARAMETER_VERSION};
+use crate::tables::{PARAMETER, PARAMETER_LABEL, PARAMETER_POLICY, PARAMETER_TAGS, PARAMETER_VERSION};
 
 /// Deletes a parameter with all its versions, labels and tags. Durable when this returns.
 pub async fn delete(house: &House, name: &str) -> Result<(), ParameterError> {
@@ -58,6 +58,7 @@ pub(super) async fn delete_row(
     let mut batch = Batch::new();
     PARAMETER.delete_at(&mut batch, &row.key, row.revision);
     PARAMETER_TAGS.delete(&mut batch, &record.id);
+    PARAMETER_POLICY.delete(&mut batch, &row.key);
     for number in record.oldest..record.version {
         PARAMETER_VERSION.delete(&mut batch, &(record.id.clone(), number));
     }

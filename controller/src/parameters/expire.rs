@@ -1,8 +1,10 @@
 //! What policies bring about by themselves: an expired parameter is deleted, and of what is due to be told, it is told
 //! once: a line in the log and a count in the metrics (`fleetwright_parameter_policies_total`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use fleetwright_proto::clock::Timestamp;
 use fleetwright_store::{Batch, CommitError, Row};
 
 use super::delete::delete_row;
@@ -12,8 +14,8 @@ use super::policies::{self, Due, PolicyStatus};
 use super::records::ParameterRecord;
 use crate::house::House;
 use crate::meters::PolicyEvent;
-use crate::mirror::Held;
-use crate::tables::PARAMETER;
+use crate::records::Pages;
+use crate::tables::{PARAMETER, PARAMETER_POLICY};
 
 /// How often it is looked.
 pub const INTERVAL: Duration = Duration::from_secs(10);
@@ -21,29 +23,32 @@ pub const INTERVAL: Duration = Duration::from_secs(10);
 /// Does everything that is due. What somebody changes meanwhile is looked at again the next time.
 pub async fn run_once(house: &House) -> Result<(), ParameterError> {
     let now = house.clock.now();
-    let with_policies = |(_, held): &(&ParameterKey, &Held<ParameterKey, ParameterRecord>)| match held {
-        Held::Here(row) => !row.value.latest.policies.is_empty(),
-        Held::Away => true,
-    };
-    let candidates: Vec<_> = house
-        .parameters
-        .look(&*house.store, |rows| {
-            let found = rows.iter().filter(with_policies);
-            found.map(|(key, held)| (key.clone(), held.clone())).collect()
-        })
-        .await?;
-    for (key, held) in candidates {
-        let Some(row) = house.parameters.row(&*house.store, &key, Some(held)).await? else { continue };
-        let latest = &row.value.latest;
-        let due = policies::due(&latest.policies, latest.modified, now);
-        if due == [Due::Expire] {
-            if delete_row(house, &row).await? {
-                house.meters.parameter_policies.add(PolicyEvent::Expired);
-                tracing::info!(parameter = %key, version = row.value.version, "a parameter expired and was deleted");
+    let mut pages = Pages::of(&PARAMETER_POLICY, ());
+    while let Some(marked) = pages.next(&*house.store).await? {
+        for mark in marked {
+            if let Some(row) = house.parameters.get(&*house.store, &mark.key).await? {
+                look_at(house, row, now).await?;
             }
-        } else if !due.is_empty() {
-            tell(house, Row::clone(&row), &due).await?;
         }
+    }
+    Ok(())
+}
+
+async fn look_at(
+    house: &House,
+    row: Arc<Row<ParameterKey, ParameterRecord>>,
+    now: Timestamp,
+) -> Result<(), ParameterError> {
+    let key = &row.key;
+    let latest = &row.value.latest;
+    let due = policies::due(&latest.policies, latest.modified, now);
+    if due == [Due::Expire] {
+        if delete_row(house, &row).await? {
+            house.meters.parameter_policies.add(PolicyEvent::Expired);
+            tracing::info!(parameter = %key, version = row.value.version, "a parameter expired and was deleted");
+        }
+    } else if !due.is_empty() {
+        tell(house, Row::clone(&row), &due).await?;
     }
     Ok(())
 }

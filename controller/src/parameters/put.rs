@@ -10,6 +10,7 @@ use super::kinds::{self, ParameterType, Room, Tier, TierWish};
 use super::names::{ParameterKey, ParameterName};
 use super::policies::{self, Policy};
 use super::records::{ParameterRecord, StoredValue, TagsRecord, VersionRecord};
+use crate::commands::records::Mark;
 use crate::documents::records::KeptId;
 use crate::house::House;
 use crate::keys::names::{self as key_names, KeyName};
@@ -19,7 +20,7 @@ use crate::mirror::Held;
 use crate::nodes::records::Tags;
 use crate::records::COMMIT_ATTEMPTS;
 use crate::room;
-use crate::tables::{PARAMETER, PARAMETER_TAGS, PARAMETER_VERSION};
+use crate::tables::{PARAMETER, PARAMETER_POLICY, PARAMETER_TAGS, PARAMETER_VERSION};
 
 /// Versions of one parameter that are kept.
 pub const VERSIONS_MAX: u64 = 100;
@@ -245,6 +246,9 @@ async fn making(house: &House, wish: &Checked) -> Result<(Batch, Put), Parameter
         labels: std::collections::BTreeMap::new(),
         latest,
     };
+    if !record.latest.policies.is_empty() {
+        PARAMETER_POLICY.put(&mut batch, wish.name.key(), &Mark {})?;
+    }
     PARAMETER.insert(&mut batch, wish.name.key(), &record)?;
     if !wish.tags.is_empty() {
         PARAMETER_TAGS.put(&mut batch, &record.id, &TagsRecord { tags: wish.tags.clone() })?;
@@ -309,6 +313,11 @@ async fn overwriting(
     }
     let before = std::mem::replace(&mut row.value.latest, latest);
     row.value.version = former + 1;
+    match (before.policies.is_empty(), row.value.latest.policies.is_empty()) {
+        (true, false) => PARAMETER_POLICY.put(&mut batch, &row.key, &Mark {})?,
+        (false, true) => PARAMETER_POLICY.delete(&mut batch, &row.key),
+        (true, true) | (false, false) => {}
+    }
     PARAMETER_VERSION.insert(&mut batch, &(id, former), &before)?;
     PARAMETER.replace(&mut batch, &row)?;
     Ok((batch, Put { key: row.key, version: former + 1, tier }))

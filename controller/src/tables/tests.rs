@@ -60,6 +60,7 @@ fn every_table_reads_its_stored_examples() {
         r#"{"format":1,"parameter_type":"String","value":{"Text":"x"},"key_id":null,"description":"d","allowed_pattern":".*","tier":"Standard","data_type":"text","policies":[],"modified":1790000000000,"modified_by":"ada"}"#,
     );
     check(&mut seen, &PARAMETER_LABEL, r#"{"format":1,"version":1,"attached":1790000000000}"#);
+    check(&mut seen, &PARAMETER_POLICY, r#"{"format":1}"#);
     check(&mut seen, &PARAMETER_TAGS, r#"{"format":1,"tags":{"team":"web"}}"#);
     check(
         &mut seen,

@@ -86,6 +86,34 @@ impl fmt::Debug for Credential {
     }
 }
 
+impl Credential {
+    fn open(&mut self, find: &dyn Fn(&Reference) -> Option<String>) {
+        if let Self::Stored(reference) = self
+            && let Some(text) = find(reference)
+        {
+            *self = Self::Plain(text);
+        }
+    }
+}
+
+impl DownloadContent {
+    /// The same with the secrets in it that are known.
+    pub(crate) fn opened<'s>(mut self, find: &impl Fn(&Reference) -> Option<&'s str>) -> Self {
+        let find = |reference: &Reference| find(reference).map(str::to_owned);
+        let credentials: Vec<&mut Credential> = match &mut self.source {
+            Source::GitHub { token, .. } => token.iter_mut().collect(),
+            Source::Git { private_key, user, password, .. } => {
+                private_key.iter_mut().chain(user).chain(password).collect()
+            }
+            Source::Http { login: HttpLogin::Basic { user, password }, .. }
+            | Source::Http { login: HttpLogin::Digest { user, password }, .. } => vec![user, password],
+            Source::Http { login: HttpLogin::None, .. } | Source::S3 { .. } | Source::Document { .. } => Vec::new(),
+        };
+        credentials.into_iter().for_each(|credential| credential.open(&find));
+        self
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SourceType {
     S3,

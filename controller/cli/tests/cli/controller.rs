@@ -10,8 +10,11 @@ use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
+use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
+use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
+    Key, Parameter, PutParameterRequest,
     AccessKey, Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest,
     CreateActivationRequest, CreateDocumentRequest, DeleteDocumentRequest, Document, DocumentShare,
     ExplainResponse, GetStatusResponse, Group, Invocation, ListCommandsRequest, ListDocumentsRequest,
@@ -39,6 +42,7 @@ pub(crate) enum Asked {
     Cancel(CancelCommandRequest),
     CreateActivation(CreateActivationRequest),
     CreateAccessKey(CreateAccessKeyRequest),
+    PutParameter(PutParameterRequest),
     ListNodes(ListNodesRequest),
     ListCommands(ListCommandsRequest),
     Wait(WaitNodesRequest),
@@ -61,6 +65,8 @@ pub(crate) struct Script {
     pub(crate) status: GetStatusResponse,
     pub(crate) activations: Vec<Activation>,
     pub(crate) access_keys: Vec<AccessKey>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) keys: Vec<Key>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) documents: Vec<Document>,
     /// What every document says.
@@ -149,6 +155,8 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     match service.as_str() {
         "fleetwright.control.v1.Controller" => ControllerServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Activations" => ActivationsServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Parameters" => ParametersServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Keys" => KeysServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Access" => AccessServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Nodes" => NodesServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Documents" => DocumentsServer::from_arc(shared).oneshot(request).await,

@@ -1,6 +1,7 @@
 //! `fleetwright`: the controller (`serve`, `dev`) and the operator's command line (everything else).
 
 mod dev;
+mod restore;
 mod serve;
 mod service;
 
@@ -42,6 +43,8 @@ enum Verb {
     /// Write manual pages into a folder
     #[command(hide = true)]
     Manual { folder: std::path::PathBuf },
+    /// Restore a controller from a backup, into a new data folder
+    Restore(restore::RestoreArgs),
     /// Write shell completions
     Completions(CompletionsArgs),
     #[command(flatten)]
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let result = match command {
         Verb::Dev(args) => dev::main(args, globals.config()),
         Verb::Serve(args) => serve::main(args),
+        Verb::Restore(args) => restore::main(args),
         Verb::Completions(args) => {
             let exit = fleetwright_cli::completions(args.shell, Program::command(), &mut Io::process());
             return ExitCode::from(exit.code());
@@ -110,6 +114,10 @@ struct Failure {
 }
 
 impl Failure {
+    fn told(line: &str) -> Self {
+        Self { line: line.to_owned(), exit: Exit::Refused }
+    }
+
     /// Something is in the way: the line says what, and what would be right.
     fn refused(error: &dyn std::error::Error) -> Self {
         Self { line: fleetwright_controller::error::chain(error), exit: Exit::Refused }
