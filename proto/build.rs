@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "fleetwright/agent/v1/agent.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
+    "fleetwright/control/v1/inventory.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,6 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_transport(false)
         .codec_path("crate::codec::LeanCodec")
         .bytes(".fleetwright")
+        // In the order of their names, as they are hashed.
+        .btree_map(".fleetwright.agent.v1.InventoryItem")
         .compile_fds(descriptors)?;
     Ok(())
 }

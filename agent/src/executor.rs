@@ -27,6 +27,7 @@ use fleetwright_proto::ids::CommandId;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::inventory::Collector;
 use crate::journal::Ledger;
 use crate::spool::Spool;
 use crate::steps::ScriptFacts;
@@ -76,6 +77,7 @@ pub(crate) struct Workplace {
     pub(crate) host: fleetwright_documents::Platform,
     pub(crate) facts: ScriptFacts,
     pub(crate) library: SharedLibrary,
+    pub(crate) inventory: Arc<Collector>,
     pub(crate) limits: ExecutorLimits,
 }
 

@@ -6,6 +6,7 @@
 //! <state>/journal         see `journal`
 //! <state>/spool/          see `spool`
 //! <state>/orchestration/  one folder for each command that runs
+//! <state>/inventory/      what the controller confirmed, and `custom/` for the host's own inventory files
 //! <state>/status.json     see `status`
 //! ```
 
@@ -62,6 +63,11 @@ impl StateFolder {
     #[must_use]
     pub fn orchestration(&self) -> PathBuf {
         self.root.join("orchestration")
+    }
+
+    #[must_use]
+    pub fn inventory(&self) -> PathBuf {
+        self.root.join("inventory")
     }
 
     #[must_use]

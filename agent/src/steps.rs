@@ -30,6 +30,7 @@ use fleetwright_proto::ids::CommandId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::inventory::Collector;
 use crate::journal::StepRecord;
 use crate::secrets::Secrets;
 use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
@@ -80,6 +81,7 @@ pub struct StepTools {
     pub clock: SharedClock,
     pub spool: Spool,
     pub library: SharedLibrary,
+    pub inventory: Arc<Collector>,
 }
 
 /// Called before a step does anything, with its process once that exists. The process is let go when the future is
@@ -184,7 +186,7 @@ pub async fn run(
             StepInputs::RunDockerAction(inputs) => docker::run_action(inputs, &task).await,
             StepInputs::ConfigureDocker(inputs) => docker::configure(inputs, &task).await,
             StepInputs::RefreshAssociation(inputs) => inventory::refresh_associations(inputs, &task).await,
-            StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs),
+            StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs, &task).await,
             StepInputs::UpdateAgent(inputs) => agent_update::run(inputs, action, &task).await,
             _ => How::Unsupported(format!("this agent cannot run {}", action.name())),
         };

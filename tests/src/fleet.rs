@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fleetwright_agent::enroll::{self, ActivationCode, Enrolment, Existing};
 use fleetwright_agent::identity::{HostKey, Identity};
+use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::tls::Trust;
@@ -52,6 +53,8 @@ pub struct FleetSettings {
     pub heartbeat: Duration,
     /// How wrong the hosts' clocks are, in turn; empty: all are right.
     pub skews_ms: Vec<i64>,
+    /// When the hosts collect inventory; by default only who they are is told, at each connection.
+    pub collecting: InventorySettings,
 }
 
 impl FleetSettings {
@@ -64,6 +67,7 @@ impl FleetSettings {
             spool: SpoolLimits::default(),
             heartbeat: NO_HEARTBEAT,
             skews_ms: Vec::new(),
+            collecting: InventorySettings { every: NO_HEARTBEAT, spread: NO_HEARTBEAT },
         }
     }
 
@@ -134,8 +138,8 @@ impl Fleet {
         let platform = FakePlatform::numbered(number, Arc::new(clock.clone()));
         let wire = Wire::to(Arc::clone(&self.exchange));
         let enrolled = self.enrol(&platform, &wire).await;
-        let FleetSettings { keeps, workers, spool, .. } = self.settings;
-        let settings = HostSettings { keeps, workers, spool };
+        let FleetSettings { keeps, workers, spool, collecting, .. } = self.settings;
+        let settings = HostSettings { keeps, workers, spool, collecting };
         let host = Host::new(number, platform, wire, enrolled, clock, settings);
         host.start_agent();
         self.hosts.push(host);

@@ -168,6 +168,7 @@ impl Driver<'_> {
             platform: Arc::clone(&place.platform),
             host: place.host,
             library: Arc::clone(&place.library),
+            inventory: Arc::clone(&place.inventory),
             clock: Arc::clone(&place.clock),
             spool: place.spool.clone(),
         };

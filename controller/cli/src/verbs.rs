@@ -3,9 +3,11 @@
 pub(crate) mod access;
 pub(crate) mod activation;
 pub(crate) mod command;
+pub(crate) mod compliance;
 pub(crate) mod context;
 pub(crate) mod document;
 pub(crate) mod group;
+pub(crate) mod inventory;
 pub(crate) mod node;
 pub(crate) mod run;
 pub(crate) mod status;

@@ -64,6 +64,14 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
     ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Operator),
     ("/fleetwright.control.v1.Access/DeleteAccessKey", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/ShowInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/DiffInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/QueryInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/CountInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/PutInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Compliance/SummarizeCompliance", Caller::Operator),
+    ("/fleetwright.control.v1.Compliance/ListCompliance", Caller::Operator),
+    ("/fleetwright.control.v1.Compliance/PutCompliance", Caller::Operator),
 ];
 
 /// Whether this peer may call this path. A path without a row is let through to be answered as unknown.
@@ -105,6 +113,7 @@ mod tests {
             "fleetwright/agent/v1/agent.proto",
             "fleetwright/control/v1/control.proto",
             "fleetwright/control/v1/access.proto",
+            "fleetwright/control/v1/inventory.proto",
         ];
         let descriptors = protox::compile(files, [root]).unwrap();
         let rpcs: BTreeSet<_> = descriptors

@@ -4,8 +4,10 @@ pub mod access;
 pub mod activations;
 pub mod agent;
 pub mod commands;
+pub mod compliance;
 pub mod controller;
 pub mod documents;
+pub mod inventory;
 pub mod nodes;
 mod page;
 
@@ -16,8 +18,10 @@ use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
+use fleetwright_proto::control::compliance_server::ComplianceServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
+use fleetwright_proto::control::inventory_server::InventoryServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -25,6 +29,9 @@ use tonic::{Code, Status};
 use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
 use crate::house::House;
+
+/// Longest list that an operator puts: the largest that is kept, with what the wire adds to it.
+const LISTS_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Every service of this door.
 #[must_use]
@@ -35,7 +42,13 @@ pub fn routes(house: &Arc<House>) -> Routes {
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
     let documents = DocumentsServer::new(documents::DocumentsDoor::new(house.clone()))
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let inventory = InventoryServer::new(inventory::InventoryDoor::new(house.clone()))
+        .max_decoding_message_size(LISTS_MAX_BYTES);
+    let compliance = ComplianceServer::new(compliance::ComplianceDoor::new(house.clone()))
+        .max_decoding_message_size(LISTS_MAX_BYTES);
     Routes::new(agent)
+        .add_service(inventory)
+        .add_service(compliance)
         .add_service(documents)
         .add_service(commands)
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))

@@ -28,6 +28,11 @@ pub(crate) enum Verb {
     /// Show whether this host's agent is connected, and how full its journal and spool are
     #[command(after_help = "Exit codes: 0 connected, 1 not connected, 3 not enrolled.")]
     Status(StatusArguments),
+    /// Print what this host tells of its inventory, as JSON, and on standard error what it cannot tell
+    #[command(
+        after_help = "Example:\n  fleetwright-agent inventory | jq '.[].TypeName'\n\nExit codes: 0 done."
+    )]
+    Inventory(InventoryArguments),
     /// Print the version
     Version,
 }
@@ -75,9 +80,19 @@ pub(crate) struct RunArguments {
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Minutes between two collections of inventory, on average
+    #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub(crate) inventory_minutes: u64,
     /// How the log is written to standard error; FLEETWRIGHT_LOG sets what is logged
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InventoryArguments {
+    /// Where the agent keeps its identity, journal and spool [default: the system's place]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod arguments;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -19,7 +20,9 @@ use fleetwright_platform::SharedPlatform;
 use fleetwright_proto::clock::SystemClock;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, EnrollArguments, LogFormat, Output, RunArguments, StatusArguments, Verb};
+use arguments::{
+    Arguments, EnrollArguments, InventoryArguments, LogFormat, Output, RunArguments, StatusArguments, Verb,
+};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -63,6 +66,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             block_on(run(arguments, &platform))
         }
         Verb::Status(arguments) => show_status(&arguments, &platform),
+        Verb::Inventory(arguments) => show_inventory(&arguments, &platform),
         Verb::Version => {
             print(&format!("fleetwright-agent {}\n", inventory::AGENT_VERSION))?;
             Ok(ExitCode::SUCCESS)
@@ -116,6 +120,7 @@ async fn run(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Resu
     if let Some(controller) = arguments.controller {
         settings.identity.controller = controller;
     }
+    settings.inventory.every = Duration::from_secs(60 * arguments.inventory_minutes);
     let node = settings.identity.node_id.clone();
     let agent = Agent::start(settings)?;
     tracing::info!("agent {} of node {node} starts", inventory::AGENT_VERSION);
@@ -133,6 +138,17 @@ fn show_status(arguments: &StatusArguments, platform: &SharedPlatform) -> anyhow
         Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&status)?))?,
     }
     Ok(if status.is_connected() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn show_inventory(arguments: &InventoryArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
+    let folder = state_folder(arguments.state_dir.as_deref(), platform);
+    let (types, problems) = inventory::report(&**platform, &folder);
+    print(&format!("{}\n", serde_json::to_string_pretty(&types)?))?;
+    for problem in problems {
+        // Nothing is left to be told when standard error is closed.
+        let _ = writeln!(io::stderr(), "{problem}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn state_folder(given: Option<&std::path::Path>, platform: &SharedPlatform) -> StateFolder {
