@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "fleetwright/agent/v1/agent.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
     "fleetwright/control/v1/windows.proto",
     "fleetwright/control/v1/parameters.proto",
+    "fleetwright/control/v1/inventory.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,6 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_transport(false)
         .codec_path("crate::codec::LeanCodec")
         .bytes(".fleetwright")
+        // In the order of their names, as they are hashed.
+        .btree_map(".fleetwright.agent.v1.InventoryItem")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 //! ```text
 //!   link ──deliveries──► executor ──► steps ──► platform
 //!    ▲                      │           │
-//!    └──reports── ledger ◄──┘           └──► spool ──output──► link
+//!    └──reports── ledger ◄──┘           └──► spool ──output──► link ◄──changes── inventory
 //! ```
 //!
-//! At rest an agent is one task for the link, the tasks of its HTTP/2 connection, and one timer of a heartbeat's
-//! length: ten thousand of them fit in one process.
+//! At rest an agent is one task for the link, the tasks of its HTTP/2 connection, a timer of a heartbeat's length, and
+//! one that waits for the next collection of inventory: ten thousand of them fit in one process.
 
 use std::io;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::executor::{Executor, ExecutorLimits, Load, Workplace};
 use crate::identity::{Identity, IdentityFiles, IdentityFilesError};
-use crate::inventory;
+use crate::inventory::{self, Collector, InventorySettings};
 use crate::journal::{FileJournal, Journal, JournalError, Ledger, MemoryJournal, Record};
 use crate::link::library::ControllerLibrary;
 use crate::link::{Connector, Link, TcpConnector};
@@ -42,6 +42,7 @@ pub struct AgentSettings {
     pub connector: Arc<dyn Connector>,
     pub executor: ExecutorLimits,
     pub spool: SpoolLimits,
+    pub inventory: InventorySettings,
 }
 
 /// Where an agent keeps what it must not forget.
@@ -74,6 +75,7 @@ impl AgentSettings {
             connector: Arc::new(TcpConnector),
             executor: ExecutorLimits::default(),
             spool: SpoolLimits::default(),
+            inventory: InventorySettings::default(),
         })
     }
 }
@@ -107,6 +109,7 @@ pub struct Agent;
 #[derive(Debug)]
 pub struct AgentHandle {
     link: JoinHandle<()>,
+    collecting: JoinHandle<()>,
     executor: Executor,
     ledger: Arc<Ledger>,
     status: watch::Receiver<LinkStatus>,
@@ -119,8 +122,16 @@ impl Agent {
     /// # Errors
     /// When its folder, journal or spool cannot be used. The network is no reason not to start.
     pub fn start(settings: AgentSettings) -> Result<AgentHandle, StartError> {
-        let AgentSettings { identity, keeping, platform, clock, connector, executor: limits, spool } =
-            settings;
+        let AgentSettings {
+            identity,
+            keeping,
+            platform,
+            clock,
+            connector,
+            executor: limits,
+            spool,
+            inventory: collecting,
+        } = settings;
         let boot_id = platform.boot_id()?;
         let kept = Kept::open(keeping, &platform)?;
         let facts = inventory::facts(&*platform);
@@ -129,6 +140,14 @@ impl Agent {
         let ledger = Arc::new(Ledger::new(kept.journal, &kept.records, Arc::clone(&clock)));
         let spool = Spool::open(kept.spool, spool, Arc::clone(&platform), Arc::clone(&clock))?;
         let node = identity.node_id.to_string();
+        let collector = Arc::new(Collector::open(
+            &kept.inventory,
+            kept.confirmed,
+            node.clone(),
+            Arc::clone(&platform),
+            Arc::clone(&clock),
+            collecting,
+        ));
         let identity = Arc::new(Mutex::new(identity));
         let library =
             ControllerLibrary { connector: Arc::clone(&connector), identity: Arc::clone(&identity) };
@@ -151,6 +170,7 @@ impl Agent {
             packages: Packages::in_folder(kept.packages),
             downloads: Downloads { max_bytes: limits.download_bytes, proxies: Proxies::of_environment() },
             updates: kept.updates,
+            inventory: Arc::clone(&collector),
             limits,
         });
         let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
@@ -162,13 +182,15 @@ impl Agent {
             executor: executor.clone(),
             ledger: Arc::clone(&ledger),
             spool,
+            inventory: collector.keeper(),
             platform,
             clock,
             boot_id,
             board,
         };
         let link = tokio::spawn(async move { link.run().await });
-        Ok(AgentHandle { link, executor, ledger, status, _lock: kept.lock })
+        let collecting = tokio::spawn(async move { collector.run().await });
+        Ok(AgentHandle { link, collecting, executor, ledger, status, _lock: kept.lock })
     }
 }
 
@@ -210,6 +232,7 @@ impl AgentHandle {
 impl Drop for AgentHandle {
     fn drop(&mut self) {
         self.link.abort();
+        self.collecting.abort();
         self.executor.kill();
         // An append that is under way is waited for: the next agent reads the file after it, not during it.
         self.ledger.close();
@@ -223,6 +246,9 @@ struct Kept {
     spool: PathBuf,
     orchestration: PathBuf,
     packages: PathBuf,
+    inventory: PathBuf,
+    /// Where it is written down what the controller has of the inventory.
+    confirmed: Option<PathBuf>,
     status: Option<PathBuf>,
     identity: Option<IdentityFiles>,
     lock: Option<StateLock>,
@@ -236,12 +262,15 @@ impl Kept {
                 let lock = folder.lock(platform)?;
                 let (journal, records) = FileJournal::open(&folder.journal(), Arc::clone(platform))?;
                 platform.ensure_private_folder(&folder.orchestration())?;
+                platform.ensure_private_folder(&folder.inventory().join(inventory::CUSTOM_FOLDER))?;
                 Ok(Self {
                     journal: Box::new(journal),
                     records,
                     spool: folder.spool(),
                     orchestration: folder.orchestration(),
                     packages: folder.packages(),
+                    inventory: folder.inventory(),
+                    confirmed: Some(folder.inventory().join("confirmed.json")),
                     status: Some(folder.status()),
                     identity: Some(IdentityFiles::in_state_folder(folder.root(), Arc::clone(platform))),
                     lock: Some(lock),
@@ -254,6 +283,8 @@ impl Kept {
                 spool: scratch.join("spool"),
                 orchestration: scratch.join("orchestration"),
                 packages: scratch.join("packages"),
+                inventory: scratch.join("inventory"),
+                confirmed: None,
                 status: None,
                 identity: None,
                 lock: None,

@@ -27,6 +27,7 @@ use fleetwright_proto::ids::CommandId;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::inventory::Collector;
 use crate::journal::Ledger;
 use crate::spool::Spool;
 use crate::steps::library::SharedLibrary;
@@ -84,6 +85,7 @@ pub(crate) struct Workplace {
     pub(crate) downloads: Downloads,
     /// None where the agent cannot be replaced by another build.
     pub(crate) updates: Option<UpdateFolder>,
+    pub(crate) inventory: Arc<Collector>,
     pub(crate) limits: ExecutorLimits,
 }
 

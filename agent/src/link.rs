@@ -26,10 +26,12 @@ use fleetwright_proto::clock::{SharedClock, Timestamp};
 
 use crate::executor::Executor;
 use crate::identity::{Identity, IdentityFiles};
+use crate::inventory::Keeper;
 use crate::journal::Ledger;
 use crate::spool::Spool;
 use crate::status::StatusBoard;
 use crate::tls;
+pub(crate) use backoff::chance;
 use backoff::{Backoff, Ending};
 pub use connector::{ConnectError, Connecting, Connector, TcpConnector, Transport};
 pub use problem::LinkProblem;
@@ -43,6 +45,7 @@ pub(crate) struct Link {
     pub(crate) executor: Executor,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) spool: Spool,
+    pub(crate) inventory: Arc<Keeper>,
     pub(crate) platform: SharedPlatform,
     pub(crate) clock: SharedClock,
     pub(crate) boot_id: String,
@@ -57,7 +60,7 @@ impl Link {
             let (problem, connected) = self.connect_once().await;
             let now = self.clock.now();
             let ending = ending(&problem, connected.unwrap_or(now).until(now));
-            let wait = backoff.after(ending, backoff::chance());
+            let wait = backoff.after(ending, chance());
             self.tell(&problem, connected.is_some(), wait);
             self.board.disconnected(problem.explain(), now);
             self.clock.sleep(wait).await;

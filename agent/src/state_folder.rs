@@ -7,6 +7,7 @@
 //! <state>/spool/          see `spool`
 //! <state>/orchestration/  one folder for each command that runs
 //! <state>/packages/       one folder for each package that was installed
+//! <state>/inventory/      what the controller confirmed, and `custom/` for the host's own inventory files
 //! <state>/status.json     see `status`
 //! <state>/update/         see `update`
 //! ```
@@ -93,6 +94,10 @@ impl StateFolder {
     #[must_use]
     pub fn packages(&self) -> PathBuf {
         self.root.join("packages")
+    }
+
+    pub fn inventory(&self) -> PathBuf {
+        self.root.join("inventory")
     }
 
     #[must_use]

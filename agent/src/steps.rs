@@ -34,6 +34,7 @@ use fleetwright_proto::ids::CommandId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::inventory::Collector;
 use crate::journal::StepRecord;
 use crate::secrets::Secrets;
 use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
@@ -90,6 +91,7 @@ pub struct StepTools {
     pub library: SharedLibrary,
     pub packages: Packages,
     pub downloads: Downloads,
+    pub inventory: Arc<Collector>,
 }
 
 /// Called before a step does anything, with its process once that exists. The process is let go when the future is
@@ -218,7 +220,7 @@ pub async fn run(
             StepInputs::RunDockerAction(inputs) => docker::run_action(inputs, &task).await,
             StepInputs::ConfigureDocker(inputs) => docker::configure(inputs, &task).await,
             StepInputs::RefreshAssociation(inputs) => inventory::refresh_associations(inputs, &task).await,
-            StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs),
+            StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs, &task).await,
             StepInputs::UpdateAgent(inputs) => Box::pin(agent_update::run(inputs, action, &task)).await,
             StepInputs::Applications(inputs) => Box::pin(windows_installer::run(inputs, &task)).await,
             StepInputs::PsModule(inputs) => Box::pin(ps_module::run(inputs, &task)).await,

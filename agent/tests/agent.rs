@@ -18,6 +18,8 @@ mod commands;
 mod enrolment;
 #[path = "agent/faults.rs"]
 mod faults;
+#[path = "agent/inventory.rs"]
+mod inventory;
 #[path = "agent/nested.rs"]
 mod nested;
 #[path = "agent/program.rs"]

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleetwright_agent::inventory::{Collector, InventorySettings};
 use fleetwright_agent::spool::{LinkState, Spool, SpoolLimits, Stream, StreamId};
 use fleetwright_agent::steps::{self, How, ScriptFacts, StepContext, StepTools};
 use fleetwright_documents::{Action, Interpreter, ScriptInputs, StepInputs};
@@ -78,7 +79,16 @@ async fn a_hundred_megabytes_take_no_memory() {
     let spool =
         Spool::open(folder.path().join("spool"), limits, Arc::clone(&platform), Arc::clone(&clock)).unwrap();
     spool.set_link(LinkState::Up);
+    let inventory = Arc::new(Collector::open(
+        &folder.path().join("inventory"),
+        None,
+        "mi-0123456789abcdef0".to_owned(),
+        Arc::clone(&platform),
+        Arc::clone(&clock),
+        InventorySettings::default(),
+    ));
     let tools = StepTools {
+        inventory,
         platform,
         host: fleetwright_documents::Platform::Linux,
         clock,

@@ -12,6 +12,8 @@ use crate::house::House;
 
 /// Blobs that are written at once; each takes a thread and a sync of the disk. Whoever waits is served in turn.
 pub const BLOB_WRITES: usize = 32;
+/// Nodes whose inventory comes in several pieces, which are in memory until the last; whoever waits is served in turn.
+pub const INVENTORY_PIECES: usize = 16;
 
 /// A pool of places, first come, first served.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub fn all(house: &House) -> Vec<Usage> {
     };
     let mut bounds: Vec<_> = house.store.usage().into_iter().filter(|usage| usage.limit.is_some()).collect();
     bounds.push(row("blob writes", house.blob_writes.used(), house.blob_writes.limit(), Unit::Places));
+    let pieces = &house.inventory_pieces;
+    bounds.push(row("inventories in pieces", pieces.used(), pieces.limit(), Unit::Places));
     let guests = house.guests.usage();
     bounds.push(row("connections", guests.connections, guests.connections_max, Unit::Connections));
     bounds.push(row("anonymous connections", guests.anonymous, guests.anonymous_max, Unit::Connections));

@@ -11,13 +11,14 @@ use fleetwright_store::{Blobs, SharedStore};
 
 use crate::access::Access;
 use crate::authority::Authority;
-use crate::bounds::{BLOB_WRITES, Pool};
+use crate::bounds::{BLOB_WRITES, INVENTORY_PIECES, Pool};
 use crate::commands::lives::Lives;
 use crate::commands::payload::Payloads;
 use crate::doors::listener::guests::Guests;
 use crate::doors::ssm::gate::Gate;
 use crate::health::Pulse;
 use crate::keys::ring::KeyRing;
+use crate::inventory::catalogue::Catalogue;
 use crate::mailbox::Sequence;
 use crate::meters::Meters;
 use crate::metrics::Walks;
@@ -53,6 +54,9 @@ pub struct House {
     pub blob_writes: Pool,
     pub pulse: Pulse,
     pub walks: Walks,
+    pub catalogue: Catalogue,
+    /// Nodes whose inventory is being put together from its pieces.
+    pub inventory_pieces: Pool,
     pub started: Timestamp,
 }
 
@@ -90,6 +94,8 @@ impl House {
             blob_writes: Pool::of(BLOB_WRITES),
             pulse: Pulse::default(),
             walks: Walks::default(),
+            catalogue: Catalogue::default(),
+            inventory_pieces: Pool::of(INVENTORY_PIECES),
             started,
         }
     }

@@ -8,7 +8,6 @@ pub mod activations;
 pub mod departures;
 pub mod enrolment;
 pub mod groups;
-pub mod inventory;
 pub mod operations;
 pub mod presence;
 pub mod records;

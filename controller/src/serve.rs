@@ -31,6 +31,7 @@ use crate::house::House;
 use crate::keys::ring::KeyRing;
 use crate::keys::root::{Places, RootKeyError};
 use crate::keys::rotate;
+use crate::inventory::{self, catalogue};
 use crate::mailbox;
 use crate::nodes::departures;
 use crate::nodes::presence::{self, Closing};
@@ -155,6 +156,8 @@ impl Controller {
         tasks.spawn(every(house.clone(), rotate::INTERVAL, Chore::Keys));
         tasks.spawn(windows::reconcile::run(house.clone(), controller_name(&data_dir)?));
         tasks.spawn(every(house.clone(), windows::retention::INTERVAL, Chore::Windows));
+        tasks.spawn(every(house.clone(), inventory::sweep::INTERVAL, Chore::Inventory));
+        tasks.spawn(catalogue::follow(house.clone()));
         tasks.spawn(health::beat(house.clone()));
         tasks.spawn(health::probe_store(house.clone()));
         if let Some(monitoring) = monitoring {
@@ -251,11 +254,13 @@ enum Chore {
     Expiry,
     Keys,
     Windows,
+    Inventory,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
     let mut retention = Retention::default();
     let mut sweep = Sweep::default();
+    let mut inventory = inventory::sweep::Sweep::default();
     loop {
         house.clock.sleep(interval).await;
         let result = match chore {
@@ -266,6 +271,7 @@ async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
             Chore::Expiry => expire::run_once(&house).await.map_err(Refusal::from),
             Chore::Keys => rotate::run_once(&house).await.map_err(Refusal::from),
             Chore::Windows => windows::retention::run_once(&house).await,
+            Chore::Inventory => inventory.run_once(&house).await,
             Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {

@@ -137,6 +137,7 @@ pub struct KeySettings {
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionSettings {
     pub commands_days: u64,
+    pub inventory_days: u64,
 }
 
 impl Default for Settings {
@@ -198,7 +199,7 @@ impl Default for ParameterSettings {
 
 impl Default for RetentionSettings {
     fn default() -> Self {
-        Self { commands_days: 30 }
+        Self { commands_days: 30, inventory_days: 90 }
     }
 }
 
@@ -245,6 +246,8 @@ pub struct Limits {
     pub parameters: ParameterLimits,
     /// How long finished commands are kept.
     pub keep_commands: Duration,
+    /// How long it is kept what inventory was before.
+    pub keep_inventory: Duration,
     /// Below this much free space new work is refused.
     pub reserve: Reserve,
     /// Where notifications may go without TLS.
@@ -297,6 +300,7 @@ impl Settings {
             ssm.listen.is_none_or(|address| address.ip().is_loopback()),
             ssm.region.len() <= 64 && ssm.region.bytes().all(is_of_region),
             ssm.account.len() == 12 && ssm.account.bytes().all(|byte| byte.is_ascii_digit()),
+            (1..=36_500).contains(&retention.inventory_days),
         ];
         let ranges = [
             ("store.cache_mib", "8 to 65536"),
@@ -313,6 +317,7 @@ impl Settings {
             ("ssm.listen", "an address of this host alone, as 127.0.0.1:7480"),
             ("ssm.region", "small letters, digits and -, as eu-central-1"),
             ("ssm.account", "12 digits"),
+            ("retention.inventory_days", "1 to 36500"),
         ];
         match rows.iter().position(|good| !good) {
             None => Ok(()),
@@ -346,6 +351,7 @@ impl Settings {
                 cache_bytes: usize::try_from(self.parameters.cache_mib << 20).unwrap_or(usize::MAX),
             },
             keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
+            keep_inventory: Duration::from_secs(self.retention.inventory_days * 24 * 3600),
             reserve: self.disk.reserve,
             plain_http: if self.notifications.plain_http {
                 PlainHttp::Anywhere

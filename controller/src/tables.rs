@@ -7,7 +7,15 @@
 //! presence         NodeId                                  when its stream opened, closed, was last heard
 //! activation       ActivationId                            who may join, how often, until when
 //! group            name                                    targets under a name
-//! inventory        NodeId, type name                       what is on it
+//! inventory-node         NodeId                            which types it has told, and their digests
+//! inventory-content      type name, NodeId                 the items of one type on one node
+//! inventory-past         NodeId, type name, newest first   what it was before, until when
+//! inventory-item         type name, number                 an item that nodes share
+//! inventory-item-id      type name, SHA-256                which number it has
+//! inventory-next         type name                         the number that is given next
+//! inventory-deletion     newest first, id                  a custom type that was taken from all nodes
+//! compliance-set         NodeId, type                      when it was found, the counts, which findings count
+//! compliance-finding     NodeId, type, generation, id      a finding
 //! mailbox          NodeId, seq                             what it is to be told and has not confirmed yet
 //! command          CommandId                               what was asked
 //! command-time     newest first, CommandId                 the list of commands
@@ -56,7 +64,8 @@
 //! activations stay until an operator deletes them, expired activations go after the same age. Documents stay until an
 //! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators and their access keys
 //! stay until an operator deletes them, and are counted. Parameters stay until somebody
-//! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept.
+//! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept. What
+//! inventory was before goes by age (`retention.inventory_days`) and number, and items when nothing names them any more.
 //! Executions of windows that have ended go by the age of commands, and beyond a thousand of one window; client tokens
 //! of windows go after a day.
 
@@ -70,19 +79,21 @@ use crate::commands::notify::NoticeRecord;
 use crate::commands::records::{
     CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TargetsRecord, TokenRecord, WaveRecord,
 };
+use crate::compliance::records::{FindingRecord, SetRecord};
 use crate::documents::names::DocumentName;
 use crate::documents::records::{
     DocumentRecord, KeptId, LeavingRecord, RequiredRecord, ShareRecord, UploadRecord, VersionNumber,
     VersionRecord,
 };
+use crate::inventory::content::Content;
+use crate::inventory::deletions::DeletionRecord;
+use crate::inventory::records::{ItemNumber, ItemRecord, NodeInventory, PastRecord};
 use crate::keys::names::KeyName;
 use crate::keys::records::{DataKeyRecord, KeyRecord, RootRecord};
 use crate::lease::LeaseRecord;
 use crate::mailbox::MailboxRecord;
 use crate::nodes::groups::GroupRecord;
-use crate::nodes::records::{
-    ActivationRecord, InventoryRecord, KeyRecord as NodeKeyRecord, NodeRecord, PresenceRecord,
-};
+use crate::nodes::records::{ActivationRecord, KeyRecord as NodeKeyRecord, NodeRecord, PresenceRecord};
 use crate::parameters::names::ParameterKey;
 use crate::parameters::records::{
     LabelRecord, ParameterRecord, TagsRecord, VersionRecord as ParameterVersion,
@@ -98,7 +109,17 @@ pub const DEPARTURE: Table<NodeId, Mark> = Table::new("departure");
 pub const PRESENCE: Table<NodeId, PresenceRecord> = Table::new("presence");
 pub const ACTIVATION: Table<ActivationId, ActivationRecord> = Table::new("activation");
 pub const GROUP: Table<String, GroupRecord> = Table::new("group");
-pub const INVENTORY: Table<(NodeId, String), InventoryRecord> = Table::new("inventory");
+pub const INVENTORY_NODE: Table<NodeId, NodeInventory> = Table::new("inventory-node");
+pub const INVENTORY_CONTENT: Table<(String, NodeId), Content> = Table::new("inventory-content");
+pub const INVENTORY_PAST: Table<(NodeId, String, Reverse<u64>), PastRecord> = Table::new("inventory-past");
+pub const INVENTORY_ITEM: Table<(String, u32), ItemRecord> = Table::new("inventory-item");
+pub const INVENTORY_ITEM_ID: Table<(String, String), ItemNumber> = Table::new("inventory-item-id");
+pub const INVENTORY_NEXT: Table<String, ItemNumber> = Table::new("inventory-next");
+pub const INVENTORY_DELETION: Table<(Reverse<u64>, String), DeletionRecord> =
+    Table::new("inventory-deletion");
+pub const COMPLIANCE_SET: Table<(NodeId, String), SetRecord> = Table::new("compliance-set");
+pub const COMPLIANCE_FINDING: Table<(NodeId, String, u64, String), FindingRecord> =
+    Table::new("compliance-finding");
 pub const MAILBOX: Table<(NodeId, u64), MailboxRecord> = Table::new("mailbox");
 pub const COMMAND: Table<CommandId, CommandRecord> = Table::new("command");
 pub const COMMAND_TIME: Table<(Reverse<u64>, CommandId), Mark> = Table::new("command-time");

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod codec;
 pub mod ids;
+pub mod inventory;
 
 /// `fleetwright.agent.v1`: the stream between an agent and its controller.
 pub mod agent {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fleetwright_agent::enroll::{self, ActivationCode, Enrolment, Existing};
 use fleetwright_agent::identity::{HostKey, Identity};
+use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::tls::Trust;
@@ -55,6 +56,8 @@ pub struct FleetSettings {
     pub heartbeat: Duration,
     /// How wrong the hosts' clocks are, in turn; empty: all are right.
     pub skews_ms: Vec<i64>,
+    /// When the hosts collect inventory; by default only who they are is told, at each connection.
+    pub collecting: InventorySettings,
 }
 
 impl FleetSettings {
@@ -68,6 +71,7 @@ impl FleetSettings {
             spool: SpoolLimits::default(),
             heartbeat: NO_HEARTBEAT,
             skews_ms: Vec::new(),
+            collecting: InventorySettings { every: NO_HEARTBEAT, spread: NO_HEARTBEAT },
         }
     }
 
@@ -137,14 +141,14 @@ impl Fleet {
         let clock = self.clock.skewed(skew);
         let platform = FakePlatform::numbered(number, Arc::new(clock.clone()));
         let wire = Wire::to(Arc::clone(&self.exchange));
-        let FleetSettings { machine, keeps, workers, spool, .. } = self.settings;
+        let FleetSettings { machine, keeps, workers, spool, collecting, .. } = self.settings;
         let real = (machine == Machine::Real).then(|| RealPlatform::numbered(number));
         let shared: SharedPlatform = match &real {
             Some(real) => Arc::new(real.clone()),
             None => Arc::new(platform.clone()),
         };
         let enrolled = self.enrol(&shared, &wire).await;
-        let settings = HostSettings { keeps, workers, spool };
+        let settings = HostSettings { keeps, workers, spool, collecting };
         let host = Host::new(number, (platform, real), wire, enrolled, clock, settings);
         host.start_agent();
         self.hosts.push(host);

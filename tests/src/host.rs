@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::Identity;
+use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::journal::{Journal, MemoryJournal};
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
@@ -47,6 +48,7 @@ pub struct Host {
     keeps: Keeps,
     workers: usize,
     spool: SpoolLimits,
+    collecting: InventorySettings,
     folder: TempDir,
     platform: FakePlatform,
     real: Option<RealPlatform>,
@@ -61,6 +63,7 @@ pub(crate) struct HostSettings {
     pub(crate) keeps: Keeps,
     pub(crate) workers: usize,
     pub(crate) spool: SpoolLimits,
+    pub(crate) collecting: InventorySettings,
 }
 
 impl Host {
@@ -72,9 +75,23 @@ impl Host {
         clock: FleetClock,
         settings: HostSettings,
     ) -> Self {
-        let HostSettings { keeps, workers, spool } = settings;
+        let HostSettings { keeps, workers, spool, collecting } = settings;
         let (journal, agent) = (MemoryJournal::default(), Mutex::default());
-        Self { number, clock, identity, keeps, workers, spool, folder, platform, real, journal, wire, agent }
+        Self {
+            number,
+            clock,
+            identity,
+            keeps,
+            workers,
+            spool,
+            collecting,
+            folder,
+            platform,
+            real,
+            journal,
+            wire,
+            agent,
+        }
     }
 
     #[must_use]
@@ -139,6 +156,7 @@ impl Host {
             connector: Arc::new(self.wire.clone()),
             executor: ExecutorLimits { workers: self.workers, ..ExecutorLimits::default() },
             spool: self.spool,
+            inventory: self.collecting,
         });
         *self.agent() = Some(started.expect("the agent of a fake host starts"));
     }

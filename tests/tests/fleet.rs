@@ -18,6 +18,8 @@ mod documents;
 mod flood;
 #[path = "fleet/happy.rs"]
 mod happy;
+#[path = "fleet/inventory.rs"]
+mod inventory;
 #[path = "fleet/limits.rs"]
 mod limits;
 #[path = "fleet/links.rs"]

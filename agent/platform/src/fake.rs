@@ -5,6 +5,7 @@
 //! process that runs. Files are real, since an agent's folders are.
 
 mod child;
+mod inventory;
 mod script;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ use fleetwright_proto::agent::HostFacts;
 use fleetwright_proto::clock::SharedClock;
 
 use crate::{
-    Folders, HostError, Interpreter, InterpreterCommand, Platform, ProcessIdentity, ProcessSpec, SignalError,
-    SpawnError, Spawned, Unsupported,
+    Folders, HostError, Interpreter, InterpreterCommand, Item, Platform, ProcessIdentity, ProcessSpec,
+    SignalError, Source, SpawnError, Spawned, Unsupported,
 };
 use child::Running;
 
@@ -44,6 +45,7 @@ struct HostState {
     running: BTreeMap<u32, Arc<Running>>,
     /// How often a process with a marker of this value was let go.
     runs: BTreeMap<String, u32>,
+    packages: inventory::Packages,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,6 +92,16 @@ impl FakePlatform {
     #[must_use]
     pub fn runs(&self) -> BTreeMap<String, u32> {
         self.host.lock().runs.clone()
+    }
+
+    /// From now on so many packages are installed.
+    pub fn install_packages(&self, count: u32) {
+        self.host.lock().packages.count = count;
+    }
+
+    /// The next version of a package, by its number.
+    pub fn upgrade_package(&self, number: u32) {
+        *self.host.lock().packages.upgrades.entry(number).or_default() += 1;
     }
 
     /// How many processes there are now.
@@ -218,6 +230,11 @@ impl Platform for FakePlatform {
 
     fn create_script_file(&self, path: &Path) -> Result<File, HostError> {
         self.create_private_file(path)
+    }
+
+    fn gather(&self, source: &Source) -> Result<Vec<Item>, HostError> {
+        let state = self.host.lock();
+        inventory::gather(source, self.host.number, &state.packages)
     }
 }
 

@@ -18,6 +18,8 @@
 mod facts;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod gathering;
+pub mod inventory;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod process;
@@ -34,13 +36,15 @@ use std::sync::Arc;
 
 use fleetwright_proto::agent::HostFacts;
 
+pub use inventory::{Item, RegistryKey, Source};
 pub use process::{
     Ended, Interpreter, InterpreterCommand, Marker, OutputReader, Process, ProcessIdentity, ProcessSpec,
     SignalError, SpawnError, Spawned, Waiting,
 };
 pub use stop::{Request, Requests, stop_requested};
 
-/// The host as the agent sees it. All calls return quickly; only [`Process`] has something to wait for.
+/// The host as the agent sees it. Calls return quickly, except [`Platform::gather`]; of the rest only [`Process`] has
+/// something to wait for.
 pub trait Platform: fmt::Debug + Send + Sync + 'static {
     /// What the host knows of itself. The version of the agent is the caller's.
     fn facts(&self, agent_version: &str) -> HostFacts;
@@ -98,6 +102,10 @@ pub trait Platform: fmt::Debug + Send + Sync + 'static {
     fn set_mode(&self, _path: &Path, _mode: u32) -> Result<(), HostError> {
         Ok(())
     }
+
+    /// What there is of one kind on the host. May read databases and run the host's own programs: for a thread that
+    /// can wait.
+    fn gather(&self, source: &Source) -> Result<Vec<Item>, HostError>;
 }
 
 /// A platform that everything in one agent shares.

@@ -1,6 +1,7 @@
 //! Linux: process groups, `/proc`, `shutdown`.
 
 mod child;
+mod inventory;
 mod tree;
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
@@ -13,8 +14,8 @@ use sysinfo::System;
 
 use crate::facts::{self, Names};
 use crate::{
-    Folders, HostError, Interpreter, InterpreterCommand, Platform, ProcessIdentity, ProcessSpec, SignalError,
-    SpawnError, Spawned, Unsupported,
+    Folders, HostError, Interpreter, InterpreterCommand, Item, Platform, ProcessIdentity, ProcessSpec,
+    SignalError, Source, SpawnError, Spawned, Unsupported,
 };
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -146,6 +147,10 @@ impl Platform for Linux {
     fn set_mode(&self, path: &Path, mode: u32) -> Result<(), HostError> {
         let doing = || format!("set the permissions of `{}`", path.display());
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(HostError::io(doing))
+    }
+
+    fn gather(&self, source: &Source) -> Result<Vec<Item>, HostError> {
+        inventory::gather(source)
     }
 }
 

@@ -3,6 +3,7 @@
 //! There is no polite way to end a process without a console: [`crate::Process::terminate`] is unsupported here.
 
 mod child;
+mod inventory;
 pub(crate) mod service;
 mod system;
 
@@ -21,8 +22,8 @@ use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_BACKUP_SEMANTICS;
 
 use crate::facts::{self, Names};
 use crate::{
-    Folders, HostError, Interpreter, InterpreterCommand, Platform, ProcessIdentity, ProcessSpec, SignalError,
-    SpawnError, Spawned, Unsupported,
+    Folders, HostError, Interpreter, InterpreterCommand, Item, Platform, ProcessIdentity, ProcessSpec,
+    SignalError, Source, SpawnError, Spawned, Unsupported,
 };
 
 pub(crate) const OS: &str = "Windows";
@@ -166,6 +167,10 @@ impl Platform for Windows {
 
     fn create_script_file(&self, path: &Path) -> Result<File, HostError> {
         self.create_private_file(path)
+    }
+
+    fn gather(&self, source: &Source) -> Result<Vec<Item>, HostError> {
+        inventory::gather(source)
     }
 }
 

@@ -171,6 +171,7 @@ impl Driver<'_> {
             library: Arc::clone(&place.library),
             packages: place.packages.clone(),
             downloads: place.downloads.clone(),
+            inventory: Arc::clone(&place.inventory),
             clock: Arc::clone(&place.clock),
             spool: place.spool.clone(),
         };

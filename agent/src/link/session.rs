@@ -22,7 +22,7 @@ use super::{Link, LinkProblem};
 use crate::executor::wire::{self, ClockOffset};
 use crate::explain::explain;
 use crate::identity::{Identity, IdentityFilesError, Validity};
-use crate::inventory;
+use crate::inventory::{self, Extent, instance_information};
 use crate::journal::Durability;
 use crate::spool::LinkState;
 
@@ -125,15 +125,12 @@ impl<'a> Session<'a> {
     fn new(link: &'a Link, welcome: &Welcome, now: Timestamp) -> Self {
         let offset = ClockOffset::between(now, Timestamp::from_millis(welcome.now_ms));
         tracing::debug!("controller version {}, clock {offset:?}", welcome.controller_version);
-        let mut outbox = Outbox::new(offset);
-        outbox.push(agent_message::Message::Inventory(inventory::instance_information(
-            &inventory::facts(&*link.platform),
-            link.identity().node_id.as_str(),
-            offset.controller_time(now),
-        )));
+        link.inventory.connected(offset);
+        let who = instance_information(&inventory::facts(&*link.platform), link.identity().node_id.as_str());
+        link.inventory.take(vec![who], Extent::These, now);
         Self {
             link,
-            outbox,
+            outbox: Outbox::new(offset),
             heartbeat: heartbeat(welcome),
             last_sent: now,
             last_heard: now,
@@ -173,6 +170,11 @@ impl<'a> Session<'a> {
                 }
                 () = link.ledger.changed() => self.outbox.ledger_changed(),
                 () = link.spool.changed() => self.outbox.spool_changed(),
+                () = link.inventory.changed() => {
+                    for piece in link.inventory.to_send() {
+                        self.outbox.push(agent_message::Message::Inventory(piece));
+                    }
+                }
                 () = until(self.outbox.held_until()) => self.outbox.release_held(),
                 () = &mut alarm => {
                     if let Err(problem) = self.alarm() {
@@ -209,6 +211,7 @@ impl<'a> Session<'a> {
                 }
             }
             Message::ReportAck(ack) => self.report_acknowledged(&ack).await,
+            Message::InventoryAck(ack) => self.link.inventory.answered(ack),
             Message::Certificate(certificate) => self.renewed(certificate).await,
             Message::Goodbye(goodbye) => return Err(farewell(&goodbye)),
             // Hearing it was all.
@@ -300,5 +303,6 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         // Also when the whole link is dropped: nobody waits for room that cannot come.
         self.link.spool.set_link(LinkState::Down);
+        self.link.inventory.disconnected();
     }
 }

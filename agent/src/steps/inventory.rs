@@ -1,5 +1,4 @@
-//! `aws:softwareInventory` and `aws:refreshAssociation` (reference, sections 2.9 and 2.14), as far as this agent has what
-//! they ask for.
+//! `aws:softwareInventory` and `aws:refreshAssociation` (reference, sections 2.9, 2.14 and 5.1).
 
 use fleetwright_documents::inputs::{RefreshAssociation, SoftwareInventory};
 
@@ -14,17 +13,18 @@ pub(super) async fn refresh_associations(inputs: &RefreshAssociation, task: &Tas
     How::Done
 }
 
-/// What a host tells of itself goes to the controller with every connection; nothing else is collected.
-pub(super) fn collect(inputs: &SoftwareInventory) -> How {
-    if inputs.gatherers.is_empty() && inputs.files.is_empty() && inputs.registry.is_empty() {
-        return How::Done;
+/// Collects what the document enables. What a host of this kind does not have is said and no failure; what could not be
+/// collected is one, and the rest is told to the controller all the same.
+pub(super) async fn collect(inputs: &SoftwareInventory, task: &Task<'_>) -> How {
+    let told = tokio::select! {
+        told = task.tools.inventory.collect_for_step(inputs) => told,
+        () = task.cancel.cancelled() => return How::Cancelled,
+    };
+    for line in told.collected.iter().chain(&told.unsupported).chain(&told.unconfirmed) {
+        task.say(line).await;
     }
-    let asked: Vec<String> = inputs.gatherers.iter().map(|gatherer| format!("{gatherer:?}")).collect();
-    let files = (!inputs.files.is_empty()).then(|| "files".to_owned());
-    let registry = (!inputs.registry.is_empty()).then(|| "registry".to_owned());
-    let asked: Vec<String> = asked.into_iter().chain(files).chain(registry).collect();
-    How::Unsupported(format!(
-        "this agent collects AWS:InstanceInformation only, which the controller has already; it cannot collect {}",
-        asked.join(", ")
-    ))
+    match told.problems.as_slice() {
+        [] => How::Done,
+        problems => How::Failed(problems.join("; ")),
+    }
 }

@@ -12,6 +12,7 @@ use fleetwright_proto::clock::{Clock, SystemClock};
 
 use super::library::fake::FakeLibrary;
 use super::*;
+use crate::inventory::InventorySettings;
 use crate::spool::{LinkState, SpoolLimits, Stream, StreamId};
 
 /// The first step of some command, with its folder below `folder`.
@@ -67,9 +68,18 @@ fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fix
         environment: std::collections::BTreeMap::new(),
     };
     let packages = Packages::in_folder(folder.path().join("packages"));
+    let inventory = Arc::new(Collector::open(
+        &folder.path().join("inventory"),
+        None,
+        "mi-0123456789abcdef0".to_owned(),
+        Arc::clone(&platform),
+        Arc::clone(&clock),
+        InventorySettings::default(),
+    ));
     Fixture {
         folder,
         tools: StepTools {
+            inventory,
             platform,
             host: fleetwright_documents::Platform::Linux,
             clock,

@@ -171,20 +171,6 @@ async fn an_action_that_the_host_has_no_program_for_fails_its_step_and_says_so()
 }
 
 #[tokio::test]
-async fn inventory_and_facts_come_with_every_connection() {
-    let controller = Controller::start().await;
-    let host = Host::of(&controller);
-    let _agent = host.start_agent();
-    let item =
-        controller.until("an inventory", |seen| Some(seen.inventories.first()?.items[0].clone())).await;
-    assert_eq!(item.attributes["ComputerName"], "host-00001");
-    assert_eq!(item.attributes["InstanceId"].len(), 20);
-    controller.network.cut();
-    controller.until("a second inventory", |seen| seen.inventories.get(1).map(|_| ())).await;
-    assert_eq!(controller.seen(|seen| seen.hellos[1].boot_id.clone()), "host-00001-boot-0");
-}
-
-#[tokio::test]
 async fn a_certificate_is_renewed_in_the_second_half_of_its_life() {
     for (life, renewals) in [(crate::authority::ONE_DAY, 0), (crate::authority::PAST_HALF, 1)] {
         let controller = Controller::with_heartbeat(Duration::from_millis(100)).await;

@@ -14,8 +14,8 @@ use fleetwright_proto::agent::agent_server::{Agent, AgentServer};
 use fleetwright_proto::agent::{
     Accepted, AgentMessage, Certificate, ControllerMessage, Delivery, EnrollRequest, EnrollResponse,
     GetAttachmentRequest, GetAttachmentResponse, GetDocumentRequest, GetDocumentResponse, Goodbye, Heartbeat,
-    Hello, Inventory, InvocationStatus, Output, OutputAck, Report, ReportAck, Welcome, agent_message,
-    controller_message, delivery,
+    Hello, Inventory, InventoryAck, InvocationStatus, Output, OutputAck, Report, ReportAck, Welcome,
+    agent_message, controller_message, delivery, inventory_ack,
 };
 use fleetwright_proto::ids::NodeId;
 use futures::Stream;
@@ -72,6 +72,7 @@ struct State {
     /// Hears everything and answers nothing.
     is_mute: bool,
     documents: BTreeMap<String, String>,
+    inventory_answer: Option<inventory_ack::Outcome>,
 }
 
 type Sender = mpsc::UnboundedSender<Result<ControllerMessage, Status>>;
@@ -106,6 +107,7 @@ impl Controller {
             says_goodbye: None,
             is_mute: false,
             documents: BTreeMap::new(),
+            inventory_answer: None,
         };
         let controller = Self {
             authority,
@@ -260,10 +262,7 @@ impl Controller {
                 Ok(vec![controller_message::Message::OutputAck(ack)])
             }
             agent_message::Message::Report(report) => self.report(report),
-            agent_message::Message::Inventory(inventory) => {
-                self.lock().seen.inventories.push(inventory);
-                Ok(Vec::new())
-            }
+            agent_message::Message::Inventory(inventory) => Ok(self.inventory(inventory)),
             agent_message::Message::Renew(renew) => {
                 let mut state = self.lock();
                 state.seen.renewals += 1;
@@ -276,6 +275,24 @@ impl Controller {
                 Ok(vec![controller_message::Message::Heartbeat(Heartbeat {})])
             }
         }
+    }
+
+    /// Answers the last piece as it was told to, once; otherwise it confirms.
+    fn inventory(&self, inventory: Inventory) -> Vec<controller_message::Message> {
+        let mut state = self.lock();
+        let (seq, more) = (inventory.seq, inventory.more);
+        state.seen.inventories.push(inventory);
+        if more {
+            return Vec::new();
+        }
+        let outcome = state.inventory_answer.take().unwrap_or(inventory_ack::Outcome::Confirmed);
+        let ack = InventoryAck { seq, outcome: outcome.into(), detail: String::new() };
+        vec![controller_message::Message::InventoryAck(ack)]
+    }
+
+    /// What the next inventory is answered with.
+    pub(crate) fn answer_inventory(&self, outcome: inventory_ack::Outcome) {
+        self.lock().inventory_answer = Some(outcome);
     }
 
     fn welcome(&self, hello: Hello, outbound: &Sender) -> Vec<controller_message::Message> {

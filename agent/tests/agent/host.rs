@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::Identity;
+use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::journal::MemoryJournal;
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::status::LinkStatus;
@@ -24,6 +25,7 @@ pub(crate) struct Host {
     pub(crate) journal: MemoryJournal,
     pub(crate) controller: Controller,
     pub(crate) limits: ExecutorLimits,
+    pub(crate) collecting: InventorySettings,
     identity: Identity,
     scratch: TempDir,
 }
@@ -39,6 +41,7 @@ impl Host {
             journal: MemoryJournal::default(),
             controller: controller.clone(),
             limits: ExecutorLimits { stop_timeout: Duration::from_millis(100), ..ExecutorLimits::default() },
+            collecting: InventorySettings::default(),
             identity: controller.authority.node(&controller.address, life),
             scratch: tempfile::tempdir().unwrap(),
         }
@@ -61,6 +64,7 @@ impl Host {
             connector: Arc::new(self.controller.network.clone()),
             executor: self.limits,
             spool: SpoolLimits::default(),
+            inventory: self.collecting,
         })
         .unwrap()
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod document;
 pub(crate) mod duration;
+pub(crate) mod moment;
 pub(crate) mod parameters;
 pub(crate) mod rate;
 pub(crate) mod script;
@@ -56,6 +57,8 @@ pub(crate) enum ArgumentError {
     PassphrasesDiffer,
     #[error("cannot read the attachment {}", .path.display())]
     Attachment { path: std::path::PathBuf, source: std::io::Error },
+    #[error("{} is no inventory file: {why}", .path.display())]
+    InventoryFile { path: std::path::PathBuf, why: String },
     #[error("command {command} ran on {nodes} nodes: say which one, or leave -o to table")]
     ManyNodes { command: String, nodes: usize },
     #[error("the document is neither JSON nor YAML, so it has no other notation: leave --as out")]

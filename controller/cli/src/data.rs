@@ -7,8 +7,10 @@
 pub(crate) mod access;
 pub(crate) mod activation;
 pub(crate) mod command;
+pub(crate) mod compliance;
 pub(crate) mod document;
 pub(crate) mod group;
+pub(crate) mod inventory;
 pub(crate) mod invocation;
 pub(crate) mod node;
 pub(crate) mod output;

@@ -83,6 +83,12 @@ pub enum OperatorCommand {
     /// Look at nodes, tag them, wait for them, remove them
     #[command(subcommand)]
     Node(verbs::node::NodeVerb),
+    /// See what is on the nodes, what it was before, and find nodes by what they have
+    #[command(subcommand)]
+    Inventory(verbs::inventory::InventoryVerb),
+    /// See what is as it should be on the nodes, and what is not
+    #[command(subcommand)]
+    Compliance(verbs::compliance::ComplianceVerb),
     /// Put targets under a name
     #[command(subcommand)]
     Group(verbs::group::GroupVerb),
@@ -125,6 +131,8 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Document(verb) => verbs::document::run(io, &asked, verb).await,
         OperatorCommand::Why(args) => verbs::why::run(io, &asked, args).await,
         OperatorCommand::Node(verb) => verbs::node::run(io, &asked, verb).await,
+        OperatorCommand::Inventory(verb) => verbs::inventory::run(io, &asked, verb).await,
+        OperatorCommand::Compliance(verb) => verbs::compliance::run(io, &asked, verb).await,
         OperatorCommand::Group(verb) => verbs::group::run(io, &asked, verb).await,
         OperatorCommand::Window(verb) => verbs::window::run(io, &asked, verb).await,
         OperatorCommand::Calendar(verb) => verbs::calendar::run(io, &asked, verb).await,

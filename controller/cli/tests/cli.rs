@@ -17,6 +17,8 @@ mod document;
 mod fleet;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/inventory.rs"]
+mod inventory;
 #[path = "cli/nouns.rs"]
 mod nouns;
 #[path = "cli/parameters.rs"]

@@ -97,6 +97,14 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Calendars/GetCalendar", Caller::Operator),
     ("/fleetwright.control.v1.Calendars/DeleteCalendar", Caller::Operator),
     ("/fleetwright.control.v1.Calendars/GetCalendarState", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/ShowInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/DiffInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/QueryInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/CountInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/PutInventory", Caller::Operator),
+    ("/fleetwright.control.v1.Compliance/SummarizeCompliance", Caller::Operator),
+    ("/fleetwright.control.v1.Compliance/ListCompliance", Caller::Operator),
+    ("/fleetwright.control.v1.Compliance/PutCompliance", Caller::Operator),
 ];
 
 /// Whether this peer may call this path. A path without a row is let through to be answered as unknown.
@@ -140,6 +148,7 @@ mod tests {
             "fleetwright/control/v1/access.proto",
             "fleetwright/control/v1/windows.proto",
             "fleetwright/control/v1/parameters.proto",
+            "fleetwright/control/v1/inventory.proto",
         ];
         let descriptors = protox::compile(files, [root]).unwrap();
         let rpcs: BTreeSet<_> = descriptors

@@ -6,8 +6,10 @@ pub mod agent;
 pub mod calendars;
 pub mod backups;
 pub mod commands;
+pub mod compliance;
 pub mod controller;
 pub mod documents;
+pub mod inventory;
 pub mod keys;
 pub mod nodes;
 pub mod parameters;
@@ -23,8 +25,10 @@ use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::calendars_server::CalendarsServer;
 use fleetwright_proto::control::backups_server::BackupsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
+use fleetwright_proto::control::compliance_server::ComplianceServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
+use fleetwright_proto::control::inventory_server::InventoryServer;
 use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::windows_server::WindowsServer;
@@ -38,6 +42,9 @@ use crate::error::{Kind, Refusal};
 use crate::house::House;
 use crate::windows::fault::WindowError;
 
+/// Longest list that an operator puts: the largest that is kept, with what the wire adds to it.
+const LISTS_MAX_BYTES: usize = 16 * 1024 * 1024;
+
 /// Every service of this door.
 #[must_use]
 pub fn routes(house: &Arc<House>) -> Routes {
@@ -47,7 +54,13 @@ pub fn routes(house: &Arc<House>) -> Routes {
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
     let documents = DocumentsServer::new(documents::DocumentsDoor::new(house.clone()))
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let inventory = InventoryServer::new(inventory::InventoryDoor::new(house.clone()))
+        .max_decoding_message_size(LISTS_MAX_BYTES);
+    let compliance = ComplianceServer::new(compliance::ComplianceDoor::new(house.clone()))
+        .max_decoding_message_size(LISTS_MAX_BYTES);
     Routes::new(agent)
+        .add_service(inventory)
+        .add_service(compliance)
         .add_service(documents)
         .add_service(commands)
         .add_service(ParametersServer::new(parameters::ParametersDoor::new(house.clone())))

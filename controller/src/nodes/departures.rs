@@ -20,7 +20,7 @@ use crate::commands::records::Mark;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::Pages;
-use crate::tables::{DEPARTURE, INVENTORY, MAILBOX, NODE, NODE_KEY, PRESENCE};
+use crate::tables::{DEPARTURE, MAILBOX, NODE, NODE_KEY, PRESENCE};
 
 /// How often [`finish_all`] is due. A departure whose caller went away in the middle waits for it.
 pub const INTERVAL: Duration = Duration::from_secs(60);
@@ -62,14 +62,8 @@ async fn finish(house: &House, id: &NodeId) -> Result<(), Refusal> {
         }
         house.store.commit(batch).await?;
     }
-    let mut inventory = Pages::of(&INVENTORY, id.clone());
-    while let Some(rows) = inventory.next(&*house.store).await? {
-        let mut batch = Batch::new();
-        for row in rows {
-            INVENTORY.delete(&mut batch, &row.key);
-        }
-        house.store.commit(batch).await?;
-    }
+    crate::inventory::sweep::forget(house, id).await?;
+    crate::compliance::put::forget(house, id).await?;
     let mut batch = Batch::new();
     PRESENCE.delete(&mut batch, id);
     DEPARTURE.delete(&mut batch, id);

@@ -1,6 +1,7 @@
 //! Groups: targets under a name. Who is in a group is asked when it is used, so a node that gets the tag is in it.
 //!
-//! A group is made of nodes, tags and platforms, never of groups: nothing can name itself, on no way round.
+//! A group is made of nodes, tags, platforms and queries of inventory, never of groups: nothing can name itself, on no
+//! way round.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::targets::{Groups, Selector, TARGETS_MAX};
 use crate::error::Refusal;
 use crate::house::House;
+use crate::inventory::query;
 use crate::records::json_record;
 use crate::tables::GROUP;
 
@@ -85,16 +87,25 @@ pub async fn delete(house: &House, name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The targets of every group that these selectors name; a group that does not exist is told by name.
+/// The targets of every group that these selectors name, and whom queries among them find; a group that does not exist
+/// is told by name.
 pub async fn named(house: &House, selectors: &[Selector]) -> Result<Groups, Refusal> {
-    let mut groups = BTreeMap::new();
+    let mut targets = BTreeMap::new();
     for selector in selectors {
         let Selector::Group(names) = selector else { continue };
         for name in names {
-            groups.insert(name.clone(), get(house, name).await?.targets);
+            targets.insert(name.clone(), get(house, name).await?.targets);
         }
     }
-    Ok(groups)
+    let mut found = BTreeMap::new();
+    for selector in selectors.iter().chain(targets.values().flatten()) {
+        let Selector::Inventory(queries) = selector else { continue };
+        for text in queries {
+            let query = query::parse(text)?;
+            found.insert(text.clone(), query::node_ids(house, &query).await?);
+        }
+    }
+    Ok(Groups { targets, found })
 }
 
 fn unknown(name: &str) -> Refusal {
@@ -132,7 +143,7 @@ fn check(wish: &NewGroup) -> Result<Vec<Selector>, Refusal> {
     match targets.iter().find(|target| matches!(target, Selector::Group(_))) {
         None => Ok(targets),
         Some(_) => Err(Refusal::invalid(format!(
-            "group {} cannot be made of groups: name nodes, tags or platforms",
+            "group {} cannot be made of groups: name nodes, tags, platforms or queries of inventory",
             wish.name
         ))),
     }

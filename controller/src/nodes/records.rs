@@ -139,12 +139,3 @@ impl ActivationRecord {
         self.expires.is_some_and(|expires| expires <= now)
     }
 }
-
-/// One inventory type of a node as it was last told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InventoryRecord {
-    pub schema_version: String,
-    pub captured: Timestamp,
-    pub items: Vec<BTreeMap<String, String>>,
-}
-json_record!(InventoryRecord, 1);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::records::{NodeRecord, Tags};
 use crate::error::Refusal;
+use crate::inventory::query::parse;
 
 /// Most targets of one command (reference, section 3.1).
 pub const TARGETS_MAX: usize = 5;
@@ -35,6 +36,8 @@ pub enum Selector {
     Platform(Vec<String>),
     /// Nodes of one of these groups.
     Group(Vec<String>),
+    /// Nodes that one of these queries of inventory finds.
+    Inventory(Vec<String>),
     /// Every node.
     All,
 }
@@ -68,8 +71,12 @@ impl Selector {
             None if key == "tag-key" => Ok(Self::TagKey(values)),
             None if key == "platform" => Ok(Self::Platform(values)),
             Some(("resource-groups", "Name")) => Ok(Self::Group(values)),
+            None if key == "inventory" => {
+                values.iter().try_for_each(|query| parse(query).map(drop))?;
+                Ok(Self::Inventory(values))
+            }
             _ => Err(Refusal::invalid(format!(
-                "`{key}` is not a target key: InstanceIds, tag:KEY, tag-key, platform, resource-groups:Name or all"
+                "`{key}` is not a target key: InstanceIds, tag:KEY, tag-key, platform, resource-groups:Name, inventory or all"
             ))),
         }
     }
@@ -83,6 +90,7 @@ impl Selector {
             Self::TagKey(values) => ("tag-key".to_owned(), values),
             Self::Platform(values) => ("platform".to_owned(), values),
             Self::Group(values) => ("resource-groups:Name".to_owned(), values),
+            Self::Inventory(queries) => ("inventory".to_owned(), queries),
             Self::All => ("all".to_owned(), &[]),
         }
     }
@@ -95,17 +103,25 @@ impl Selector {
             Self::Platform(wanted) => {
                 wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(&node.facts.platform_type))
             }
-            Self::Group(names) => names.iter().any(|name| {
-                // A group holds no group: nothing is looked up twice.
-                groups.get(name).is_some_and(|targets| matches(targets, &Groups::new(), id, node))
+            // A group holds no group: nothing is looked up twice.
+            Self::Group(names) => names.iter().filter_map(|name| groups.targets.get(name)).any(|targets| {
+                let is_group = |target: &Self| matches!(target, Self::Group(_));
+                !targets.iter().any(is_group) && matches(targets, groups, id, node)
             }),
+            Self::Inventory(queries) => {
+                queries.iter().any(|query| groups.found.get(query).is_some_and(|found| found.contains(id)))
+            }
             Self::All => true,
         }
     }
 }
 
-/// The targets of the groups that selectors name.
-pub type Groups = BTreeMap<String, Vec<Selector>>;
+/// What selectors name and do not say themselves: the targets of groups, and whom queries find.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    pub targets: BTreeMap<String, Vec<Selector>>,
+    pub found: BTreeMap<String, BTreeSet<NodeId>>,
+}
 
 /// Whether every selector takes this node.
 #[must_use]
@@ -117,7 +133,7 @@ pub fn matches(selectors: &[Selector], groups: &Groups, id: &NodeId, node: &Node
 #[must_use]
 pub fn is_named(selectors: &[Selector], id: &NodeId, node: &NodeRecord) -> bool {
     let mut named = selectors.iter().filter(|selector| matches!(selector, Selector::Nodes(_)));
-    named.any(|selector| selector.matches(&Groups::new(), id, node))
+    named.any(|selector| selector.matches(&Groups::default(), id, node))
 }
 
 /// Checks that each name and id that was asked for stands for exactly one node. `found` holds every node that is
@@ -197,12 +213,21 @@ mod tests {
                 Selector::parse(key, values.iter().map(|&value| value.to_owned()).collect()).unwrap()
             })
             .collect();
-        let id = "mi-0123456789abcdef0".parse().unwrap();
-        let groups = Groups::from([
+        let id: NodeId = "mi-0123456789abcdef0".parse().unwrap();
+        let groups = BTreeMap::from([
             ("webs".to_owned(), vec![Selector::Tag { key: "role".into(), values: vec!["web".into()] }]),
             ("windows".to_owned(), vec![Selector::Platform(vec!["Windows".into()])]),
             ("loop".to_owned(), vec![Selector::Group(vec!["loop".into()])]),
+            (
+                "with-ssl".to_owned(),
+                vec![Selector::Inventory(vec!["AWS:Application where Name = openssl".into()])],
+            ),
         ]);
+        let found = BTreeMap::from([(
+            "AWS:Application where Name = openssl".to_owned(),
+            BTreeSet::from([id.clone()]),
+        )]);
+        let groups = Groups { targets: groups, found };
         assert_eq!(matches(&selectors, &groups, &id, &web), expected, "{selectors:?}");
     }
 
@@ -223,6 +248,9 @@ mod tests {
         check(&[("resource-groups:Name", &["windows"])], false);
         check(&[("resource-groups:Name", &["webs"]), ("tag:env", &["test"])], false);
         check(&[("resource-groups:Name", &["loop"])], false);
+        check(&[("resource-groups:Name", &["with-ssl"])], true);
+        check(&[("inventory", &["AWS:Application where Name = openssl"])], true);
+        check(&[("inventory", &["AWS:Application where Name = zsh"])], false);
     }
 
     #[test]

@@ -38,11 +38,7 @@ fn every_table_reads_its_stored_examples() {
         &ACTIVATION,
         r#"{"format":1,"description":"rack 4","created":1790000000000,"expires":1790086400000,"registration_limit":10,"registrations":3,"default_name":null,"tags":{},"code_digest":"cd"}"#,
     );
-    check(
-        &mut seen,
-        &INVENTORY,
-        r#"{"format":1,"schema_version":"1.0","captured":1790000000000,"items":[{"AgentType":"fleetwright-agent"}]}"#,
-    );
+    inventory_examples(&mut seen);
     check(&mut seen, &MAILBOX, r#"{"format":1,"work":{"Run":"67e55044-10b1-426f-9247-bb680e5fe0c8"}}"#);
     check(
         &mut seen,
@@ -164,6 +160,46 @@ fn window_examples(seen: &mut Vec<&'static str>) {
         seen,
         &WINDOW_TASK_RUN,
         r#"{"format":1,"task_id":"67e55044-10b1-426f-9247-bb680e5fe0c9","task":{"name":"","description":"","document":"Runbook","work":{"Automation":{"version":"1","parameters":{}}},"targets":"None","priority":0,"max_concurrency":null,"max_errors":null,"cutoff":"CONTINUE_TASK","after":null,"service_role":"","created":1790000000000},"state":"InProgress","reason":{"AtWork":{}},"started":1790000000200,"finished":null,"invocations":[{"id":"67e55044-10b1-826f-9247-bb680e5fe0c1","target":null,"owner_information":"team web","command":"67e55044-10b1-426f-9247-bb680e5fe0c2","state":"InProgress","reason":{"AtWork":{}},"started":1790000000300,"finished":null}]}"#,
+    );
+}
+
+fn inventory_examples(seen: &mut Vec<&'static str>) {
+    check(
+        seen,
+        &INVENTORY_NODE,
+        r#"{"format":1,"types":{"AWS:Application":{"schema":"1.1","digest":"67e5504410b1426f9247bb680e5fe0c8","since":1790000000000,"items":600},"Custom:Rack":{"schema":"1.0","digest":"67e5504410b1426f9247bb680e5fe0c9","since":1790000000000,"items":1,"teller":"Caller"}}}"#,
+    );
+    check(seen, &INVENTORY_CONTENT, "\u{1}\0\u{5}\u{1}\u{1}\u{7f}");
+    check(
+        seen,
+        &INVENTORY_PAST,
+        r#"{"format":1,"since":1790000000000,"schema":"1.1","items":600,"was":{"Undo":{"put":[7],"drop":[611,612]}}}"#,
+    );
+    check_again(
+        &INVENTORY_PAST,
+        r#"{"format":1,"since":1790000000000,"schema":"1.0","items":1,"was":{"Whole":"AQAFAQF/"}}"#,
+    );
+    check(
+        seen,
+        &INVENTORY_ITEM,
+        r#"{"format":1,"attributes":{"Name":"openssl","Version":"3.0.15-1~deb12u1"}}"#,
+    );
+    check(seen, &INVENTORY_ITEM_ID, r#"{"format":1,"id":7}"#);
+    check(seen, &INVENTORY_NEXT, r#"{"format":1,"id":8}"#);
+    check(
+        seen,
+        &INVENTORY_DELETION,
+        r#"{"format":1,"type_name":"Custom:Rack","started":1790000000000,"updated":1790000000001,"finished":true,"client_token":null,"versions":{"1.0":7}}"#,
+    );
+    check(
+        seen,
+        &COMPLIANCE_SET,
+        r#"{"format":1,"generation":7,"execution":{"at":1790000000000,"id":"e-1","kind":"Command"},"content_hash":"ab","changed":1790000000001,"counts":{"compliant":{"Low":1},"non_compliant":{"Critical":2}}}"#,
+    );
+    check(
+        seen,
+        &COMPLIANCE_FINDING,
+        r#"{"format":1,"title":"disk","severity":"High","standing":"NonCompliant","details":{"used":"97%"}}"#,
     );
 }
 

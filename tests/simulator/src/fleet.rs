@@ -47,6 +47,10 @@ pub struct FleetSettings {
     pub at_once: usize,
     /// How far the clocks are off at most, both ways.
     pub clock_skew: Duration,
+    /// Packages that are installed on each host.
+    pub packages: u32,
+    /// Between two collections of inventory, on average.
+    pub inventory_every: Duration,
 }
 
 /// What a host needs to join.
@@ -209,6 +213,11 @@ impl Fleet {
         for member in &self.members {
             if member.number() < agents { member.network().slow_down() } else { member.network().speed_up() }
         }
+    }
+
+    /// Every host has the next version of a package, by its number.
+    pub fn upgrade(&self, package: u32) {
+        self.members.iter().for_each(|member| member.upgrade(package));
     }
 
     #[must_use]

@@ -15,12 +15,14 @@ pub enum Order {
     Status,
     /// So many hosts read slowly from now on.
     Slow(u32),
+    /// Every host has the next version of the package with this number.
+    Upgrade(u32),
     Quit,
 }
 
 /// A line that is no order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an order: cut, status, slow N, quit")]
+#[error("`{0}` is not an order: cut, status, slow N, upgrade N, quit")]
 pub struct OrderError(String);
 
 impl FromStr for Order {
@@ -33,6 +35,7 @@ impl FromStr for Order {
             ["cut"] => Ok(Self::Cut),
             ["status"] => Ok(Self::Status),
             ["slow", agents] => agents.parse().map(Self::Slow).map_err(|_| error()),
+            ["upgrade", package] => package.parse().map(Self::Upgrade).map_err(|_| error()),
             ["quit"] => Ok(Self::Quit),
             _ => Err(error()),
         }
@@ -51,6 +54,9 @@ pub enum Event {
     Slowed {
         agents: u32,
     },
+    Upgraded {
+        package: u32,
+    },
     Error {
         message: String,
     },
@@ -66,6 +72,7 @@ mod tests {
             ("cut", Some(Order::Cut)),
             ("  status ", Some(Order::Status)),
             ("slow 20", Some(Order::Slow(20))),
+            ("upgrade 7", Some(Order::Upgrade(7))),
             ("quit", Some(Order::Quit)),
             ("slow", None),
             ("slow -1", None),
@@ -76,7 +83,7 @@ mod tests {
             assert_eq!(line.parse::<Order>().ok(), wanted, "{line}");
         }
         let error = "jump".parse::<Order>().unwrap_err().to_string();
-        assert_eq!(error, "`jump` is not an order: cut, status, slow N, quit");
+        assert_eq!(error, "`jump` is not an order: cut, status, slow N, upgrade N, quit");
     }
 
     #[test]

@@ -65,6 +65,8 @@ impl House {
             scratch: self.folder.path().join("scratch"),
             at_once: 4,
             clock_skew,
+            packages: 0,
+            inventory_every: Duration::from_secs(1800),
         })
     }
 

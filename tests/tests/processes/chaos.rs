@@ -29,6 +29,8 @@ fn two_hundred_agents_and_a_controller_that_is_killed_agree_on_what_was_run() {
         scratch: site.path().join("scratch"),
         at_once: 16,
         clock_skew: Duration::from_secs(300),
+        packages: 50,
+        inventory_every: Duration::from_secs(5),
     });
     let invitation = Invitation {
         activation: activation.id.parse().unwrap(),

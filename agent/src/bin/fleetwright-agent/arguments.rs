@@ -44,6 +44,11 @@ pub(crate) enum Verb {
     /// Write manual pages into a folder
     #[command(hide = true)]
     Manual { folder: PathBuf },
+    /// Print what this host tells of its inventory, as JSON, and on standard error what it cannot tell
+    #[command(
+        after_help = "Example:\n  fleetwright-agent inventory | jq '.[].TypeName'\n\nExit codes: 0 done."
+    )]
+    Inventory(InventoryArguments),
     /// Print the version
     Version,
 }
@@ -103,6 +108,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "MIB", env = "FLEETWRIGHT_DOWNLOAD_MAX_MIB", default_value_t = 10 << 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub(crate) download_max_mib: u64,
+    /// Minutes between two collections of inventory, on average
+    #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub(crate) inventory_minutes: u64,
     /// How the log is written to standard error; FLEETWRIGHT_LOG sets what is logged. Under systemd it goes to the
     /// journal
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -110,6 +118,13 @@ pub(crate) struct RunArguments {
     /// The service manager of Windows started this
     #[arg(long, hide = true)]
     pub(crate) as_service: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InventoryArguments {
+    /// Where the agent keeps its identity, journal and spool [default: the system's place]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -26,7 +26,9 @@ use fleetwright_agent::{StartError, inventory};
 use fleetwright_platform::service::{self, Purge};
 use fleetwright_platform::{HostError, SharedPlatform};
 
-use arguments::{Arguments, Output, RunArguments, StatusArguments, UninstallArguments, Verb};
+use arguments::{
+    Arguments, InventoryArguments, Output, RunArguments, StatusArguments, UninstallArguments, Verb,
+};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -93,6 +95,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             written.with_context(|| format!("cannot write to `{}`", folder.display()))?;
             Ok(ExitCode::SUCCESS)
         }
+        Verb::Inventory(arguments) => show_inventory(&arguments, &platform),
         Verb::Version => {
             print(&format!("fleetwright-agent {}\n", inventory::AGENT_VERSION))?;
             Ok(ExitCode::SUCCESS)
@@ -150,6 +153,17 @@ fn show_status(arguments: &StatusArguments, platform: &SharedPlatform) -> anyhow
         Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&status)?))?,
     }
     Ok(if status.is_connected() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn show_inventory(arguments: &InventoryArguments, platform: &SharedPlatform) -> anyhow::Result<ExitCode> {
+    let folder = state_folder(arguments.state_dir.as_deref(), platform);
+    let (types, problems) = inventory::report(&**platform, &folder);
+    print(&format!("{}\n", serde_json::to_string_pretty(&types)?))?;
+    for problem in problems {
+        // Nothing is left to be told when standard error is closed.
+        let _ = writeln!(io::stderr(), "{problem}");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn state_folder(given: Option<&Path>, platform: &SharedPlatform) -> StateFolder {

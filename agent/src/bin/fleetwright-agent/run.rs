@@ -95,6 +95,7 @@ fn start(
     }
     settings.spool = config.spool_limits();
     settings.executor.download_bytes = arguments.download_max_mib << 20;
+    settings.inventory.every = Duration::from_secs(60 * arguments.inventory_minutes);
     let (node, controller) = (settings.identity.node_id.clone(), settings.identity.controller.clone());
     let agent = Agent::start(settings)?;
     tracing::info!(

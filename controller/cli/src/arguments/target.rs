@@ -10,7 +10,7 @@ use super::tag::{Tag, TagError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TargetError {
     #[error(
-        "`{0}` is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all"
+        "`{0}` is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME, inventory:QUERY or all"
     )]
     UnknownKind(String),
     #[error("`{0}` names nothing after the colon: write {0}{1}")]
@@ -30,6 +30,7 @@ pub(crate) enum Target {
     TagKey(String),
     Platform(String),
     Group(String),
+    Inventory(String),
     All,
 }
 
@@ -54,6 +55,7 @@ impl FromStr for Target {
             Some(("tag-key", rest)) => rest_of(rest, "KEY").map(Self::TagKey),
             Some(("platform", rest)) => rest_of(rest, "Linux").map(Self::Platform),
             Some(("group", rest)) => rest_of(rest, "NAME").map(Self::Group),
+            Some(("inventory", rest)) => rest_of(rest, "QUERY").map(Self::Inventory),
             Some(_) => Err(TargetError::UnknownKind(text.into())),
         }
     }
@@ -70,6 +72,7 @@ pub(crate) fn into_wire(targets: &[Target]) -> Vec<control::Target> {
             Target::TagKey(key) => ("tag-key".to_owned(), Some(key)),
             Target::Platform(name) => ("platform".to_owned(), Some(name)),
             Target::Group(name) => ("resource-groups:Name".to_owned(), Some(name)),
+            Target::Inventory(query) => ("inventory".to_owned(), Some(query)),
             Target::All => ("all".to_owned(), None),
         };
         let at = wire.iter().position(|known| known.key == key).unwrap_or_else(|| {
@@ -101,6 +104,10 @@ mod tests {
             ("tag-key:env", Target::TagKey("env".into())),
             ("platform:Linux", Target::Platform("Linux".into())),
             ("group:webs", Target::Group("webs".into())),
+            (
+                "inventory:AWS:Application where Name = \"zsh\"",
+                Target::Inventory("AWS:Application where Name = \"zsh\"".into()),
+            ),
         ];
         for (text, want) in table {
             assert_eq!(text.parse(), Ok(want), "{text}");
@@ -109,8 +116,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_would_be_right() {
-        let kinds =
-            "is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME or all";
+        let kinds = "is not a target: write NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, group:NAME, inventory:QUERY or all";
         let table = [
             ("", format!("`` {kinds}")),
             ("env=prod", format!("`env=prod` {kinds}")),

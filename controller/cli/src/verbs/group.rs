@@ -27,6 +27,7 @@ pub enum GroupVerb {
         after_long_help = help::ending(&[
             "fleetwright group create webs --target tag:role=web",
             "fleetwright group create canaries --target web-1 --target db-3 --description 'first to get anything'",
+            "fleetwright group create old-ssl -t 'inventory:AWS:Application where Version < 3'",
         ]),
     )]
     Create(CreateArgs),
@@ -51,7 +52,7 @@ pub enum GroupVerb {
 pub struct CreateArgs {
     /// Name: letters, digits, and - _ .
     name: String,
-    /// Who is in it: NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME or all; may be repeated
+    /// Who is in it: NODE, tag:KEY=VALUE, tag-key:KEY, platform:NAME, inventory:QUERY or all; may be repeated
     #[arg(short, long = "target", value_name = "TARGET", required = true)]
     targets: Vec<Target>,
     /// What it is for

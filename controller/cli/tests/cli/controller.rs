@@ -8,18 +8,22 @@ use std::sync::{Arc, Mutex};
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
+use fleetwright_proto::control::compliance_server::ComplianceServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
+use fleetwright_proto::control::inventory_server::InventoryServer;
 use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
     Key, Parameter, PutParameterRequest,
     AccessKey, Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest,
-    CreateActivationRequest, CreateDocumentRequest, DeleteDocumentRequest, Document, DocumentShare,
-    ExplainResponse, GetStatusResponse, Group, Invocation, ListCommandsRequest, ListDocumentsRequest,
-    ListNodesRequest, Node, OutputChunk, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest,
-    ShareDocumentRequest, UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
+    CreateActivationRequest, CreateDocumentRequest, DeleteDocumentRequest, DiffInventoryRequest, Document,
+    DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, ListCommandsRequest,
+    ListDocumentsRequest, ListNodesRequest, Node, OutputChunk, PutComplianceRequest, PutInventoryRequest,
+    QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest,
+    ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest,
+    WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -57,6 +61,11 @@ pub(crate) enum Asked {
     /// The bytes of an uploaded file.
     Upload(Vec<u8>),
     Watch,
+    Show(ShowInventoryRequest),
+    Diff(DiffInventoryRequest),
+    Query(QueryInventoryRequest),
+    PutInventory(PutInventoryRequest),
+    PutCompliance(PutComplianceRequest),
 }
 
 /// What the answers are made of.
@@ -159,6 +168,8 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         "fleetwright.control.v1.Keys" => KeysServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Access" => AccessServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Nodes" => NodesServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Inventory" => InventoryServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Compliance" => ComplianceServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Documents" => DocumentsServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Commands" => CommandsServer::from_arc(shared).oneshot(request).await,
         other => Ok(Status::unimplemented(format!("no service {other}")).into_http()),

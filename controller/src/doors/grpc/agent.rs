@@ -1,6 +1,7 @@
 //! `fleetwright.agent.v1.Agent`.
 
 mod documents;
+mod inventory;
 mod session;
 mod words;
 

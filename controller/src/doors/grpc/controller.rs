@@ -13,7 +13,7 @@ use crate::health;
 use crate::house::House;
 use crate::nodes::operations;
 use crate::records::Pages;
-use crate::tables::{ACTIVATION, COMMAND, INVENTORY, INVOCATION, MAILBOX, OUTPUT};
+use crate::tables::{ACTIVATION, COMMAND, INVENTORY_ITEM, INVENTORY_PAST, INVOCATION, MAILBOX, OUTPUT};
 
 /// Rows of a table that are counted; of a larger table it is told that there are so many or more.
 const COUNTED_ROWS: u64 = 20_000;
@@ -68,14 +68,15 @@ impl Controller for ControllerDoor {
 }
 
 /// The tables that grow with what is done, not with how many nodes there are.
-async fn table_rows(house: &House) -> Result<[Usage; 6], Refusal> {
+async fn table_rows(house: &House) -> Result<[Usage; 7], Refusal> {
     Ok([
         count(house, &ACTIVATION).await?,
         count(house, &COMMAND).await?,
         count(house, &INVOCATION).await?,
         count(house, &OUTPUT).await?,
         count(house, &MAILBOX).await?,
-        count(house, &INVENTORY).await?,
+        count(house, &INVENTORY_ITEM).await?,
+        count(house, &INVENTORY_PAST).await?,
     ])
 }
 

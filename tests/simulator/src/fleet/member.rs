@@ -8,6 +8,7 @@ use std::time::Duration;
 use fleetwright_agent::enroll::{self, ActivationCode, Enrolment, Existing};
 use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::{ControllerAddress, Identity, IdentityFiles};
+use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::journal::MemoryJournal;
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
@@ -35,6 +36,7 @@ pub(super) struct Member {
     clock: SharedClock,
     network: Arc<HostNetwork>,
     journal: MemoryJournal,
+    collecting: InventorySettings,
     life: Mutex<Life>,
 }
 
@@ -52,21 +54,28 @@ impl Member {
         network: Arc<Network>,
     ) -> Self {
         let name = format!("host-{number:05}");
+        let platform = FakePlatform::numbered(number, clock.clone());
+        platform.install_packages(settings.packages);
         Self {
             number,
             controller: settings.controller.clone(),
             folder: StateFolder::at(settings.identities.join(&name)),
             scratch: settings.scratch.join(name),
-            platform: FakePlatform::numbered(number, clock.clone()),
+            platform,
             clock,
             network: Arc::new(HostNetwork::of_host(number, network)),
             journal: MemoryJournal::default(),
+            collecting: InventorySettings { every: settings.inventory_every, ..InventorySettings::default() },
             life: Mutex::default(),
         }
     }
 
     pub(super) fn number(&self) -> u32 {
         self.number
+    }
+
+    pub(super) fn upgrade(&self, package: u32) {
+        self.platform.upgrade_package(package);
     }
 
     pub(super) fn network(&self) -> &HostNetwork {
@@ -120,6 +129,7 @@ impl Member {
             connector: self.network.clone(),
             executor: ExecutorLimits::default(),
             spool: SpoolLimits::default(),
+            inventory: self.collecting,
         })
         .map_err(|source| FleetError::Start { number: self.number, source })?;
         let mut status = agent.status();

@@ -27,6 +27,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Status, Streaming};
 
+use super::inventory::Pieces;
 use super::words;
 use crate::commands::output;
 use crate::commands::payload;
@@ -36,7 +37,7 @@ use crate::house::House;
 use crate::mailbox::{self, Mail};
 use crate::meters::StreamEnd;
 use crate::nodes::presence::{self, Closing, Line};
-use crate::nodes::{enrolment, inventory, operations};
+use crate::nodes::{enrolment, operations};
 
 /// Deliveries without an answer on one stream.
 const IN_FLIGHT: usize = 16;
@@ -69,7 +70,13 @@ async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessag
     };
     let line = house.lines.open(&node, house.clock.now());
     house.meters.streams_opened.add(1);
-    let mut session = Session { house: &house, line: &line, outbound: &outbound, mail: MailState::default() };
+    let mut session = Session {
+        house: &house,
+        line: &line,
+        outbound: &outbound,
+        mail: MailState::default(),
+        pieces: Pieces::default(),
+    };
     let result = session.run(hello, &mut inbound).await;
     let ended = match result {
         Ok(ended) => ended,
@@ -78,6 +85,7 @@ async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessag
             StreamEnd::Refused
         }
     };
+    drop(session);
     house.meters.streams_ended.add(ended);
     if let Err(error) = Box::pin(presence::close(&house, line)).await {
         tracing::warn!(%node, %error, "cannot note that a node's stream closed");
@@ -127,9 +135,10 @@ struct Session<'a> {
     line: &'a Line,
     outbound: &'a Outbound,
     mail: MailState,
+    pieces: Pieces<'a>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     async fn run(
         &mut self,
         hello: Hello,
@@ -222,7 +231,10 @@ impl Session<'_> {
                 house.meters.output_bytes.add(pieces.iter().map(|piece| piece.data.len() as u64).sum());
                 self.say(Say::ReportAck(ReportAck { command_id: told.command_id, seq: told.seq })).await
             }
-            Some(Said::Inventory(told)) => inventory::put(house, node, told).await,
+            Some(Said::Inventory(piece)) => match self.pieces.hear(house, node, piece).await? {
+                Some(ack) => self.say(Say::InventoryAck(ack)).await,
+                None => Ok(()),
+            },
             Some(Said::Renew(renew)) => {
                 let certificate = enrolment::renew(house, node, &renew.certificate_request).await?;
                 let authority = house.authority.certificate().to_vec().into();

@@ -28,6 +28,7 @@ The simulator enrols its hosts, connects them, and then takes orders from standa
   cut        cut all links at once, and tell when all agents are back
   status     tell how many are connected, and how many scripts ran, once or more than once
   slow N     the first N hosts read a few hundred bytes a second from now on; 0 ends that
+  upgrade N  every host has the next version of package N, and tells it with its next inventory
   quit       end, as the end of standard input does
 
 Whatever happens is told on standard output, one JSON object a line. FLEETWRIGHT_LOG=info shows the agents' log.";
@@ -85,6 +86,12 @@ pub(crate) struct Arguments {
     /// How many hosts read slowly from the beginning
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) slow: u32,
+    /// Packages that are installed on each host
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) packages: u32,
+    /// Seconds between two collections of inventory on a host, on average
+    #[arg(long, value_name = "N", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) inventory_seconds: u64,
     /// Take no orders from standard input: run until Ctrl-C or SIGTERM
     #[arg(long)]
     pub(crate) no_orders: bool,

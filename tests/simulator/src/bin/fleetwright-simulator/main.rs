@@ -43,6 +43,8 @@ fn execute(arguments: &Arguments) -> Result<()> {
         scratch: folder(arguments.scratch.as_ref(), "scratch"),
         at_once: arguments.at_once,
         clock_skew: Duration::from_secs(60 * u64::from(arguments.clock_skew_minutes)),
+        packages: arguments.packages,
+        inventory_every: Duration::from_secs(arguments.inventory_seconds),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
@@ -93,6 +95,10 @@ async fn run(fleet: &Fleet, invitation: Option<&Invitation>, arguments: &Argumen
             Order::Slow(agents) => {
                 fleet.slow(agents);
                 say(&Event::Slowed { agents })?;
+            }
+            Order::Upgrade(package) => {
+                fleet.upgrade(package);
+                say(&Event::Upgraded { package })?;
             }
             Order::Quit => break,
         }

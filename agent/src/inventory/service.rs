@@ -1,0 +1,12 @@
+//! `AWS:Service`: services, on Linux those of systemd.
+
+use fleetwright_platform::{Platform, Source};
+
+use super::{GatherError, Gathered};
+
+pub(super) const TYPE: &str = "AWS:Service";
+const SCHEMA: &str = "1.0";
+
+pub(super) fn gather(platform: &dyn Platform) -> Result<Gathered, GatherError> {
+    Ok(Gathered::new(TYPE, SCHEMA, platform.gather(&Source::Services)?))
+}
