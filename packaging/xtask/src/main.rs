@@ -1,6 +1,7 @@
 //! `cargo xtask`: the workspace's tasks. CI runs what a developer runs.
 
 mod bench;
+mod clients;
 mod run;
 mod windows;
 
@@ -29,6 +30,8 @@ enum Task {
     },
     /// Everything that has to hold before a push: format, lints, tests, and the Windows side where it can be checked
     Test,
+    /// Real SSM clients (the AWS command line, boto3, the JavaScript SDK and libraries on them) against the programs
+    TestClients,
     /// Format and lints only
     Lint,
     /// Type-check the agent for x86_64-pc-windows-gnu
@@ -52,6 +55,7 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Dev { arguments } => dev(&arguments),
         Task::Test => test(),
+        Task::TestClients => test_clients(),
         Task::Lint => lint(),
         Task::CheckWindows => windows::check(),
         Task::Bench(bench) => bench::perform(bench),
@@ -69,7 +73,13 @@ fn test() -> Result<()> {
     // The tests of real processes run the programs as they are delivered.
     cargo(&["build", "--workspace", "--bins"])?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    clients::test()?;
     windows::check_where_possible()
+}
+
+fn test_clients() -> Result<()> {
+    cargo(&["build", "--workspace", "--bins"])?;
+    clients::test()
 }
 
 fn lint() -> Result<()> {

@@ -1,5 +1,6 @@
 //! Running programs from the root of the workspace, saying which.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +13,14 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// A release program of this workspace.
 pub(crate) fn release(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    target().join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Runs cargo; fails when it does.
@@ -27,17 +32,29 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 
 /// Runs a program; fails when it does.
 pub(crate) fn program(program: &Path, arguments: &[String]) -> Result<()> {
+    program_with(program, arguments, &[])
+}
+
+/// Runs a program that finds others in these folders first; fails when it does.
+pub(crate) fn program_with(program: &Path, arguments: &[String], folders: &[&Path]) -> Result<()> {
     let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
     say(&format!("$ {name} {}", arguments.join(" ")));
     let status = Command::new(program)
         .args(arguments)
         .current_dir(root())
+        .env("PATH", path_with(folders)?)
         .status()
         .with_context(|| format!("cannot start {}", program.display()))?;
     if !status.success() {
         bail!("{name} ended with {status}");
     }
     Ok(())
+}
+
+fn path_with(folders: &[&Path]) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folders.iter().map(|folder| (*folder).to_owned());
+    std::env::join_paths(folders.chain(std::env::split_paths(&path))).context("PATH cannot be extended")
 }
 
 /// One line for whoever watches.
