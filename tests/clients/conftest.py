@@ -9,6 +9,7 @@ from fleet import Fleet
 
 def pytest_addoption(parser):
     parser.addoption("--programs", required=True, help="the folder that fleetwright and fleetwright-agent are in")
+    parser.addoption("--node-modules", required=True, help="the folder that npm installed the JavaScript clients in")
 
 
 @pytest.fixture(scope="session")

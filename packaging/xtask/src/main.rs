@@ -2,6 +2,7 @@
 
 mod bench;
 mod boot;
+mod clients;
 mod package;
 mod run;
 mod windows;
@@ -31,6 +32,8 @@ enum Task {
     },
     /// Everything that has to hold before a push: format, lints, tests, and the Windows side where it can be checked
     Test,
+    /// Real SSM clients (the AWS command line, boto3, the JavaScript SDK and libraries on them) against the programs
+    TestClients,
     /// Format and lints only
     Lint,
     /// Type-check the agent for x86_64-pc-windows-gnu
@@ -56,6 +59,7 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Dev { arguments } => dev(&arguments),
         Task::Test => test(),
+        Task::TestClients => test_clients(),
         Task::Lint => lint(),
         Task::CheckWindows => windows::check(),
         Task::Bench(bench) => bench::perform(bench),
@@ -75,8 +79,14 @@ fn test() -> Result<()> {
     // The tests of real processes run the programs as they are delivered.
     cargo(&["build", "--workspace", "--bins"])?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    clients::test()?;
     boot::test_where_possible()?;
     windows::check_where_possible()
+}
+
+fn test_clients() -> Result<()> {
+    cargo(&["build", "--workspace", "--bins"])?;
+    clients::test()
 }
 
 fn lint() -> Result<()> {

@@ -1,5 +1,6 @@
 //! Running programs from the root of the workspace, saying which.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,17 +32,29 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 
 /// Runs a program; fails when it does.
 pub(crate) fn program(program: &Path, arguments: &[String]) -> Result<()> {
+    program_with(program, arguments, &[])
+}
+
+/// Runs a program that finds others in these folders first; fails when it does.
+pub(crate) fn program_with(program: &Path, arguments: &[String], folders: &[&Path]) -> Result<()> {
     let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
     say(&format!("$ {name} {}", arguments.join(" ")));
     let status = Command::new(program)
         .args(arguments)
         .current_dir(root())
+        .env("PATH", path_with(folders)?)
         .status()
         .with_context(|| format!("cannot start {}", program.display()))?;
     if !status.success() {
         bail!("{name} ended with {status}");
     }
     Ok(())
+}
+
+fn path_with(folders: &[&Path]) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folders.iter().map(|folder| (*folder).to_owned());
+    std::env::join_paths(folders.chain(std::env::split_paths(&path))).context("PATH cannot be extended")
 }
 
 /// One line for whoever watches.
