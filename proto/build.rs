@@ -2,10 +2,12 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 5] = [
     "fleetwright/agent/v1/agent.proto",
+    "fleetwright/agent/v1/associations.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
+    "fleetwright/control/v1/associations.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!   link ──deliveries──► executor ──► steps ──► platform
-//!    ▲                      │           │
+//!    │ associations         ▲           │
+//!    ├──► schedule ─────────┤           │
 //!    └──reports── ledger ◄──┘           └──► spool ──output──► link
 //! ```
 //!
-//! At rest an agent is one task for the link, the tasks of its HTTP/2 connection, and one timer of a heartbeat's
-//! length: ten thousand of them fit in one process.
+//! At rest an agent is one task for the link, one for its schedule, the tasks of its HTTP/2 connection, and two timers: ten thousand of them fit in one process.
 
 use std::io;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ use crate::inventory;
 use crate::journal::{FileJournal, Journal, JournalError, Ledger, MemoryJournal, Record};
 use crate::link::library::ControllerLibrary;
 use crate::link::{Connector, Link, TcpConnector};
+use crate::schedule::Scheduler;
 use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
 use crate::status::{LinkStatus, StatusBoard};
@@ -104,6 +105,7 @@ pub struct Agent;
 #[derive(Debug)]
 pub struct AgentHandle {
     link: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
     executor: Executor,
     ledger: Arc<Ledger>,
     status: watch::Receiver<LinkStatus>,
@@ -138,7 +140,7 @@ impl Agent {
             boot_id: boot_id.clone(),
             host,
             facts: ScriptFacts {
-                node,
+                node: node.clone(),
                 region: String::new(),
                 platform_name: facts.platform_name,
                 platform_version: facts.platform_version,
@@ -146,6 +148,12 @@ impl Agent {
             library: Arc::new(library),
             limits,
         });
+        let scheduler = Scheduler {
+            ledger: Arc::clone(&ledger),
+            executor: executor.clone(),
+            clock: Arc::clone(&clock),
+            node,
+        };
         let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
         let status = board.watch();
         let link = Link {
@@ -161,7 +169,8 @@ impl Agent {
             board,
         };
         let link = tokio::spawn(async move { link.run().await });
-        Ok(AgentHandle { link, executor, ledger, status, _lock: kept.lock })
+        let scheduler = tokio::spawn(async move { scheduler.run().await });
+        Ok(AgentHandle { link, scheduler, executor, ledger, status, _lock: kept.lock })
     }
 }
 
@@ -169,6 +178,7 @@ impl AgentHandle {
     /// Begins nothing more, lets running steps end within their stop time-out, and ends. What is not finished or
     /// not acknowledged is taken up by the next agent.
     pub async fn stop(self) {
+        self.scheduler.abort();
         self.executor.stop().await;
     }
 
@@ -198,6 +208,7 @@ impl AgentHandle {
 impl Drop for AgentHandle {
     fn drop(&mut self) {
         self.link.abort();
+        self.scheduler.abort();
         self.executor.kill();
         // An append that is under way is waited for: the next agent reads the file after it, not during it.
         self.ledger.close();

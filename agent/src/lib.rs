@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod journal;
 pub mod link;
 mod replace;
+mod schedule;
 pub mod secrets;
 pub mod spool;
 pub mod state_folder;

@@ -84,6 +84,7 @@ async fn a_hundred_megabytes_take_no_memory() {
         clock,
         spool: spool.clone(),
         library: Arc::new(steps::Alone),
+        associations: Arc::new(steps::Alone),
     };
     let cancel = CancellationToken::new();
 

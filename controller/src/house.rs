@@ -9,6 +9,7 @@ use fleetwright_proto::clock::{SharedClock, Timestamp};
 use fleetwright_store::{Blobs, SharedStore};
 
 use crate::access::Access;
+use crate::associations::wanted::Wanted;
 use crate::authority::Authority;
 use crate::bounds::{BLOB_WRITES, Pool};
 use crate::commands::lives::Lives;
@@ -42,6 +43,7 @@ pub struct House {
     /// The latest version of every parameter.
     pub(crate) parameters: Mirror<ParameterKey, ParameterRecord>,
     pub keys: KeyRing,
+    pub associations: Wanted,
     pub limits: Limits,
     pub ssm: SsmNames,
     pub gate: Arc<Gate>,
@@ -78,6 +80,7 @@ impl House {
             lives: Lives::default(),
             parameters: Mirror::of(&PARAMETER, limits.parameters.cache_bytes, ParameterRecord::weight),
             keys,
+            associations: Wanted::default(),
             limits,
             ssm: settings.ssm_names(),
             gate: Arc::new(Gate::since(started)),

@@ -73,6 +73,7 @@ fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fix
             clock,
             spool,
             library: Arc::new(FakeLibrary::default()),
+            associations: Arc::new(Alone),
         },
         context,
         inputs,

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod activations;
 pub mod agent;
+pub mod associations;
 pub mod commands;
 pub mod controller;
 pub mod documents;
@@ -15,6 +16,7 @@ use fleetwright_proto::MESSAGE_MAX_BYTES;
 use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
+use fleetwright_proto::control::associations_server::AssociationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
 use fleetwright_proto::control::documents_server::DocumentsServer;
@@ -22,6 +24,7 @@ use fleetwright_proto::control::nodes_server::NodesServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
+use crate::associations::fault::AssociationError;
 use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
 use crate::house::House;
@@ -35,7 +38,9 @@ pub fn routes(house: &Arc<House>) -> Routes {
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
     let documents = DocumentsServer::new(documents::DocumentsDoor::new(house.clone()))
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let associations = AssociationsServer::new(associations::AssociationsDoor::new(house.clone()));
     Routes::new(agent)
+        .add_service(associations)
         .add_service(documents)
         .add_service(commands)
         .add_service(NodesServer::new(nodes::NodesDoor::new(house.clone())))
@@ -66,6 +71,12 @@ pub fn status(refusal: &Refusal) -> Status {
 
 impl From<DocumentError> for Status {
     fn from(error: DocumentError) -> Self {
+        status(&error.into())
+    }
+}
+
+impl From<AssociationError> for Status {
+    fn from(error: AssociationError) -> Self {
         status(&error.into())
     }
 }

@@ -13,7 +13,7 @@
 use std::fmt;
 
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
+use fleetwright_proto::ids::{ActivationId, AssociationId, CommandId, ExecutionId, NodeId};
 
 const END: [u8; 2] = [0x00, 0x01];
 const ZERO: [u8; 2] = [0x00, 0x02];
@@ -162,7 +162,7 @@ macro_rules! text_key {
     )+};
 }
 
-text_key!(NodeId, CommandId, ActivationId);
+text_key!(NodeId, CommandId, ActivationId, AssociationId, ExecutionId);
 
 /// Numbers of one width: the value to its sorting bytes and back.
 macro_rules! number_key {
