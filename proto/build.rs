@@ -2,13 +2,15 @@
 
 use std::error::Error;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "fleetwright/agent/v1/agent.proto",
+    "fleetwright/agent/v1/associations.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
     "fleetwright/control/v1/windows.proto",
     "fleetwright/control/v1/parameters.proto",
     "fleetwright/control/v1/inventory.proto",
+    "fleetwright/control/v1/associations.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   link ──deliveries──► executor ──► steps ──► platform
-//!    ▲                      │           │
+//!    │ associations         ▲           │
+//!    ├──► schedule ─────────┤           │
 //!    └──reports── ledger ◄──┘           └──► spool ──output──► link ◄──changes── inventory
 //! ```
 //!
-//! At rest an agent is one task for the link, the tasks of its HTTP/2 connection, a timer of a heartbeat's length, and
-//! one that waits for the next collection of inventory: ten thousand of them fit in one process.
+//! At rest an agent is one task for the link, one for its schedule, the tasks of its HTTP/2 connection, a timer of a
+//! heartbeat's length, and one that waits for the next collection of inventory: ten thousand of them fit in one process.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::inventory::{self, Collector, InventorySettings};
 use crate::journal::{FileJournal, Journal, JournalError, Ledger, MemoryJournal, Record};
 use crate::link::library::ControllerLibrary;
 use crate::link::{Connector, Link, TcpConnector};
+use crate::schedule::Scheduler;
 use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
 use crate::status::{LinkStatus, StatusBoard};
@@ -110,6 +112,7 @@ pub struct Agent;
 pub struct AgentHandle {
     link: JoinHandle<()>,
     collecting: JoinHandle<()>,
+    scheduler: JoinHandle<()>,
     executor: Executor,
     ledger: Arc<Ledger>,
     status: watch::Receiver<LinkStatus>,
@@ -160,7 +163,7 @@ impl Agent {
             boot_id: boot_id.clone(),
             host,
             facts: ScriptFacts {
-                node,
+                node: node.clone(),
                 region: String::new(),
                 platform_name: facts.platform_name,
                 platform_version: facts.platform_version,
@@ -173,6 +176,12 @@ impl Agent {
             inventory: Arc::clone(&collector),
             limits,
         });
+        let scheduler = Scheduler {
+            ledger: Arc::clone(&ledger),
+            executor: executor.clone(),
+            clock: Arc::clone(&clock),
+            node,
+        };
         let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
         let status = board.watch();
         let link = Link {
@@ -190,7 +199,8 @@ impl Agent {
         };
         let link = tokio::spawn(async move { link.run().await });
         let collecting = tokio::spawn(async move { collector.run().await });
-        Ok(AgentHandle { link, collecting, executor, ledger, status, _lock: kept.lock })
+        let scheduler = tokio::spawn(async move { scheduler.run().await });
+        Ok(AgentHandle { link, collecting, scheduler, executor, ledger, status, _lock: kept.lock })
     }
 }
 
@@ -198,6 +208,7 @@ impl AgentHandle {
     /// Begins nothing more, lets running steps end within their stop time-out, and ends. What is not finished or
     /// not acknowledged is taken up by the next agent.
     pub async fn stop(self) {
+        self.scheduler.abort();
         self.executor.stop().await;
     }
 
@@ -233,6 +244,7 @@ impl Drop for AgentHandle {
     fn drop(&mut self) {
         self.link.abort();
         self.collecting.abort();
+        self.scheduler.abort();
         self.executor.kill();
         // An append that is under way is waited for: the next agent reads the file after it, not during it.
         self.ledger.close();

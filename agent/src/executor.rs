@@ -10,7 +10,9 @@
 //! final report. While a reboot is wanted nothing new begins, and the host goes down when nothing else runs.
 
 mod accept;
+pub(crate) mod associations;
 mod decide;
+mod drift;
 mod drive;
 pub(crate) mod nested;
 mod queue;
@@ -102,6 +104,8 @@ struct Shared {
     tasks: Mutex<JoinSet<()>>,
     /// A worker became free or began to wait for a reboot.
     settled: Notify,
+    /// Associations changed, or one of them is applied no more. For one listener.
+    associations: Notify,
 }
 
 /// How busy an executor is.
@@ -122,6 +126,7 @@ impl Executor {
             queue: Mutex::new(Queue::new(place.limits.workers)),
             tasks: Mutex::new(JoinSet::new()),
             settled: Notify::new(),
+            associations: Notify::new(),
             place,
         };
         let executor = Self { shared: Arc::new(shared) };
@@ -208,6 +213,7 @@ impl Executor {
             drive::to_the_end(&executor.shared, &command, &stop).await;
             executor.shared.queue().end(&command);
             executor.shared.settled.notify_waiters();
+            executor.shared.associations.notify_one();
             executor.begin_what_can_begin();
         });
     }

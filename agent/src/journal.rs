@@ -9,6 +9,7 @@
 //! command id that was accepted once is known until no controller can deliver it again, so a duplicate never runs.
 //! This module knows nothing of processes, streams and time: moments come in as arguments.
 
+mod associations;
 mod file;
 mod frame;
 mod ledger;
@@ -20,11 +21,12 @@ mod state;
 use std::fmt;
 use std::io;
 
+pub use associations::{Association, Associations, Cause, Kept, LastRun, Run, ScheduleWords};
 pub use file::{FileJournal, Glance};
 pub use ledger::Ledger;
 pub use memory::MemoryJournal;
 pub use record::{
-    Ended, FinalReport, FinalStatus, Reason, Record, StepRecord, StepState, StreamTotals, Work,
+    Drift, Ended, FinalReport, FinalStatus, Reason, Record, StepRecord, StepState, StreamTotals, Work,
 };
 pub use state::{Command, State, StepProgress};
 

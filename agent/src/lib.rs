@@ -15,6 +15,7 @@ pub mod join;
 pub mod journal;
 pub mod link;
 mod replace;
+mod schedule;
 pub mod secrets;
 pub mod spool;
 pub mod state_folder;

@@ -92,7 +92,24 @@ pub struct StepTools {
     pub packages: Packages,
     pub downloads: Downloads,
     pub inventory: Arc<Collector>,
+    pub associations: SharedAssociations,
 }
+
+/// How many associations are applied because a step wanted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refreshed {
+    pub count: usize,
+}
+
+/// The associations of this host, as far as a step may use them.
+pub trait Associations: fmt::Debug + Send + Sync {
+    /// Has these applied soon, all of them when none is named. The wish outlives the agent when this returns. One line
+    /// for people when it cannot be.
+    fn refresh(&self, ids: Vec<String>) -> Pin<Box<dyn Future<Output = Result<Refreshed, String>> + Send>>;
+}
+
+/// Associations that everything in one agent shares.
+pub type SharedAssociations = Arc<dyn Associations>;
 
 /// Called before a step does anything, with its process once that exists. The process is let go when the future is
 /// done, and never when it fails: whoever writes the identity down has written it before the script runs.

@@ -96,6 +96,7 @@ async fn a_hundred_megabytes_take_no_memory() {
         library: Arc::new(steps::Alone),
         packages: steps::Packages::in_folder(folder.path().join("packages")),
         downloads: steps::Downloads::default(),
+        associations: Arc::new(steps::Alone),
     };
     let cancel = CancellationToken::new();
 

@@ -10,6 +10,7 @@ use fleetwright_proto::clock::{SharedClock, Timestamp};
 use fleetwright_store::{Blobs, SharedStore};
 
 use crate::access::Access;
+use crate::associations::wanted::Wanted;
 use crate::authority::Authority;
 use crate::bounds::{BLOB_WRITES, INVENTORY_PIECES, Pool};
 use crate::commands::lives::Lives;
@@ -46,6 +47,7 @@ pub struct House {
     pub keys: KeyRing,
     /// Where everything is kept; a backup takes the files in it along.
     pub data_dir: PathBuf,
+    pub associations: Wanted,
     pub limits: Limits,
     pub ssm: SsmNames,
     pub gate: Arc<Gate>,
@@ -86,6 +88,7 @@ impl House {
             parameters: Mirror::of(&PARAMETER, limits.parameters.cache_bytes, ParameterRecord::weight),
             keys,
             data_dir: PathBuf::new(),
+            associations: Wanted::default(),
             limits,
             ssm: settings.ssm_names(),
             gate: Arc::new(Gate::since(started)),

@@ -3,7 +3,7 @@
 //! ```text
 //!   doors        authenticate, authorise, translate; nothing else
 //!     │
-//!   nodes · commands · documents · windows · parameters · keys · access · mailbox        operations, records, and what happens by itself
+//!   nodes · commands · documents · associations · inventory · compliance · windows · parameters · keys · access
 //!     │
 //!   fleetwright_store                 tables and blobs: the truth
 //! ```
@@ -13,6 +13,7 @@
 //! is durable.
 
 pub mod access;
+pub mod associations;
 pub mod authority;
 pub mod backup;
 pub mod bounds;

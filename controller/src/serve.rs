@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::access::seal::{Seal, SealError};
 use crate::access::{self, Access};
+use crate::associations;
 use crate::authority::{self, AuthorityError, IssueError};
 use crate::commands::notify::outbox;
 use crate::commands::notify::receiver::Sender;
@@ -126,6 +127,7 @@ impl Controller {
         departures::finish_all(&house).await.map_err(StartError::Recover)?;
         documents::delete::finish_all(&house).await.map_err(|error| StartError::Recover(error.into()))?;
         reconcile::load(&house).await.map_err(StartError::Recover)?;
+        associations::wanted::load(&house).await.map_err(StartError::Recover)?;
         let names = server_names(settings);
         let listener = Listener::bind(settings.listen, names, &house.authority, house.clock.now()).await?;
         let address =
@@ -145,6 +147,7 @@ impl Controller {
         let mut tasks = JoinSet::new();
         tasks.spawn(reconcile::run(house.clone()));
         tasks.spawn(mailbox::route(house.clone()));
+        tasks.spawn(associations::wanted::follow(house.clone()));
         tasks.spawn(outbox::run(house.clone(), sender));
         tasks.spawn(access::known::follow(house.clone()));
         tasks.spawn(every(house.clone(), access::known::FLUSH_INTERVAL, Chore::AccessKeyUses));
@@ -158,6 +161,7 @@ impl Controller {
         tasks.spawn(every(house.clone(), windows::retention::INTERVAL, Chore::Windows));
         tasks.spawn(every(house.clone(), inventory::sweep::INTERVAL, Chore::Inventory));
         tasks.spawn(catalogue::follow(house.clone()));
+        tasks.spawn(every(house.clone(), associations::sweep::INTERVAL, Chore::Associations));
         tasks.spawn(health::beat(house.clone()));
         tasks.spawn(health::probe_store(house.clone()));
         if let Some(monitoring) = monitoring {
@@ -250,6 +254,7 @@ enum Chore {
     Departures,
     Retention,
     Documents,
+    Associations,
     AccessKeyUses,
     Expiry,
     Keys,
@@ -267,6 +272,7 @@ async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
             Chore::FlushPresence => presence::flush(&house).await,
             Chore::Departures => departures::finish_all(&house).await,
             Chore::Documents => sweep.run_once(&house).await.map_err(Refusal::from),
+            Chore::Associations => associations::sweep::run_once(&house).await,
             Chore::AccessKeyUses => access::known::flush_uses(&house).await,
             Chore::Expiry => expire::run_once(&house).await.map_err(Refusal::from),
             Chore::Keys => rotate::run_once(&house).await.map_err(Refusal::from),

@@ -43,6 +43,13 @@
 //! key-root         0                                       which root key wraps them
 //! notice           CommandId, subject and event            what an operator's program is to hear of it
 //! notice-open      CommandId                               commands of which somebody has still to hear
+//! association      AssociationId                           a document that is kept applied to targets
+//! association-version    AssociationId, version            what was wanted in it
+//! association-status     AssociationId, NodeId             the last time that the node applied it
+//! association-execution  AssociationId, newest first, ExecutionId  a moment at which it was to be applied
+//! association-run        AssociationId, ExecutionId, NodeId  a node applying it then
+//! association-printed    CommandId, NodeId                 whose run printed something
+//! association-leaving    AssociationId                     a deleted one of which not everything is gone yet
 //! output-length    CommandId, NodeId, step and stream         how many bytes of a stream are durable
 //! output           CommandId, NodeId, step and stream, offset  a piece of it, or where its blob is
 //! access-operator  name                                    who may ask
@@ -67,14 +74,18 @@
 //! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept. What
 //! inventory was before goes by age (`retention.inventory_days`) and number, and items when nothing names them any more.
 //! Executions of windows that have ended go by the age of commands, and beyond a thousand of one window; client tokens
-//! of windows go after a day.
+//! of windows go after a day. Associations stay until an operator deletes them; their executions go by number
+//! (`associations::sweep`).
 
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::{ActivationId, CommandId, NodeId};
+use fleetwright_proto::ids::{ActivationId, AssociationId, CommandId, ExecutionId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
 use crate::access::key_id::AccessKeyId;
 use crate::access::records::{AccessKeyRecord, AccessKeyUseRecord, OperatorRecord};
+use crate::associations::records::{
+    AssociationRecord, ExecutionRecord, PrintedRecord, RunRecord, VersionRecord as AssociationVersionRecord,
+};
 use crate::commands::notify::NoticeRecord;
 use crate::commands::records::{
     CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TargetsRecord, TokenRecord, WaveRecord,
@@ -148,6 +159,16 @@ pub const PARAMETER_POLICY: Table<ParameterKey, Mark> = Table::new("parameter-po
 pub const KEY: Table<KeyName, KeyRecord> = Table::new("key");
 pub const KEY_VERSION: Table<(KeptId, u32), DataKeyRecord> = Table::new("key-version");
 pub const KEY_ROOT: Table<u8, RootRecord> = Table::new("key-root");
+pub const ASSOCIATION: Table<AssociationId, AssociationRecord> = Table::new("association");
+pub const ASSOCIATION_VERSION: Table<(AssociationId, u64), AssociationVersionRecord> =
+    Table::new("association-version");
+pub const ASSOCIATION_STATUS: Table<(AssociationId, NodeId), RunRecord> = Table::new("association-status");
+pub const ASSOCIATION_EXECUTION: Table<(AssociationId, Reverse<u64>, ExecutionId), ExecutionRecord> =
+    Table::new("association-execution");
+pub const ASSOCIATION_RUN: Table<(AssociationId, ExecutionId, NodeId), RunRecord> =
+    Table::new("association-run");
+pub const ASSOCIATION_PRINTED: Table<(CommandId, NodeId), PrintedRecord> = Table::new("association-printed");
+pub const ASSOCIATION_LEAVING: Table<AssociationId, Mark> = Table::new("association-leaving");
 pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::new("output-length");
 pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
 pub const ACCESS_OPERATOR: Table<String, OperatorRecord> = Table::new("access-operator");

@@ -109,6 +109,22 @@ id!(
     is_uuid
 );
 
+id!(
+    /// An association: a UUID in its 36-character form (reference, section 11.1).
+    AssociationId,
+    36,
+    "an association id: a UUID of 36 characters",
+    is_uuid
+);
+
+id!(
+    /// What the runs of an association on many nodes have in common: a UUID in its 36-character form.
+    ExecutionId,
+    36,
+    "an execution id: a UUID of 36 characters",
+    is_uuid
+);
+
 impl NodeId {
     /// A fresh id from 68 random bits, taken where a version 4 UUID has no fixed digit.
     #[must_use]
@@ -133,6 +149,25 @@ impl ActivationId {
     #[must_use]
     pub fn random() -> Self {
         Self(random_uuid())
+    }
+}
+
+impl AssociationId {
+    #[must_use]
+    pub fn random() -> Self {
+        Self(random_uuid())
+    }
+}
+
+impl ExecutionId {
+    /// The one for a digest of what the runs have in common: whoever knows that finds the same id.
+    #[must_use]
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        let mut text = [0; 36];
+        uuid::Builder::from_custom_bytes(bytes).into_uuid().hyphenated().encode_lower(&mut text);
+        Self(text)
     }
 }
 

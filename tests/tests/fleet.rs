@@ -2,6 +2,8 @@
 
 #[path = "fleet/agents.rs"]
 mod agents;
+#[path = "fleet/associations.rs"]
+mod associations;
 #[path = "fleet/cancel.rs"]
 mod cancel;
 #[path = "fleet/chance.rs"]

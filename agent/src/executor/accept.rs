@@ -62,8 +62,9 @@ impl Executor {
         if place.ledger.read(|state| state.knows(&command)) {
             return Answer::duplicate();
         }
-        if let Err(refusal) = self.check_room(&run) {
-            return refusal;
+        let size = (run.content.len() + run.parameters.len()) as u64;
+        if let Err(problem) = self.check_room(size) {
+            return Answer::refused(problem);
         }
         let now = self.shared.now();
         let deadline = now.plus(std::time::Duration::from_millis(run.start_within_ms));
@@ -84,31 +85,28 @@ impl Executor {
     }
 
     /// Before the journal is tried: room is kept for the results of what was accepted already.
-    fn check_room(&self, run: &RunDocument) -> Result<(), Answer> {
+    pub(super) fn check_room(&self, size: u64) -> Result<(), String> {
         let place = &self.shared.place;
         let limits = place.limits;
         if self.shared.queue().is_closed() {
-            return Err(Answer::refused("this agent is stopping"));
+            return Err("this agent is stopping".to_owned());
         }
         let (open, bytes) = place.ledger.read(|state| (state.open_count(), state.work_bytes()));
         if open >= limits.open_commands {
-            return Err(Answer::refused(format!(
-                "{open} commands are open on this host, which is the limit"
-            )));
+            return Err(format!("{open} commands are open on this host, which is the limit"));
         }
-        let size = (run.content.len() + run.parameters.len()) as u64;
         if bytes + size > limits.work_bytes && open > 0 {
-            return Err(Answer::refused(format!(
+            return Err(format!(
                 "the commands that wait on this host take {bytes} bytes; with {size} more they exceed the limit of {}",
                 limits.work_bytes
-            )));
+            ));
         }
         match place.platform.free_bytes(&place.orchestration) {
-            Ok(free) if free < limits.spare_disk_bytes => Err(Answer::refused(format!(
+            Ok(free) if free < limits.spare_disk_bytes => Err(format!(
                 "the disk of `{}` has {free} bytes free; {} are needed",
                 place.orchestration.display(),
                 limits.spare_disk_bytes
-            ))),
+            )),
             // A disk that does not say is tried.
             Ok(_) | Err(_) => Ok(()),
         }
@@ -136,7 +134,7 @@ impl Executor {
         self.cancel_open(command).await
     }
 
-    async fn cancel_open(&self, command: CommandId) -> Answer {
+    pub(super) async fn cancel_open(&self, command: CommandId) -> Answer {
         let found = self.shared.queue().take_waiting(&command);
         let request = Record::CancelRequested { command: command.clone() };
         if let Err(error) = self.shared.place.ledger.record(vec![request], Durability::Synced).await {

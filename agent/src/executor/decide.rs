@@ -18,7 +18,7 @@ use fleetwright_platform::ProcessIdentity;
 use fleetwright_proto::clock::Timestamp;
 
 use super::result::Begun;
-use crate::journal::{Command, FinalReport, FinalStatus, Reason, StepProgress, StepRecord, StepState};
+use crate::journal::{Command, Drift, FinalReport, FinalStatus, Reason, StepProgress, StepRecord, StepState};
 use crate::steps::keeps_its_place;
 
 /// How often one command may reboot its host (reference, section 3.8).
@@ -193,6 +193,7 @@ pub(super) fn cancelled_before_start() -> FinalReport {
         reason_step: String::new(),
         reason_detail: "it was cancelled before it began".to_owned(),
         steps: Vec::new(),
+        drift: Drift::default(),
     }
 }
 
@@ -204,6 +205,7 @@ pub(super) fn refused(detail: String) -> FinalReport {
         reason_step: String::new(),
         reason_detail: detail,
         steps: Vec::new(),
+        drift: Drift::default(),
     }
 }
 
@@ -218,7 +220,14 @@ fn report(command: &Command, status: FinalStatus, reason: Reason, reason_detail:
         StepProgress::Finished(result) => Some(result.clone()),
         StepProgress::Started { .. } => None,
     });
-    FinalReport { status, reason, reason_step: String::new(), reason_detail, steps: steps.collect() }
+    FinalReport {
+        status,
+        reason,
+        reason_step: String::new(),
+        reason_detail,
+        steps: steps.collect(),
+        drift: Drift::default(),
+    }
 }
 
 pub(crate) fn outcome(result: &StepRecord) -> StepOutcome {

@@ -15,7 +15,9 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 use futures::FutureExt;
 
+use super::associations::Refresher;
 use super::decide::{self, Moment, Todo};
+use super::drift;
 use super::nested::CommandJournal;
 use super::queue::Stop;
 use super::result::{self, Begun};
@@ -118,7 +120,10 @@ impl Driver<'_> {
                 Todo::Record { step, state, detail } => self.record_without_run(step, state, detail).await?,
                 Todo::Interrupt { step, processes } => self.interrupt(step, &processes, &command).await?,
                 Todo::Reboot { step, count } => self.reboot(&command, step, count).await?,
-                Todo::Finish(report) => {
+                Todo::Finish(mut report) => {
+                    if command.run.is_some() {
+                        report.drift = drift::said(&self.place().spool, self.id, &command);
+                    }
                     tracing::info!("command {} ended: {:?}, {:?}", self.id, report.status, report.reason);
                     let start_deadline = command.work.as_ref().map_or(moment.now, |work| work.start_deadline);
                     let id = self.id.clone();
@@ -172,6 +177,7 @@ impl Driver<'_> {
             packages: place.packages.clone(),
             downloads: place.downloads.clone(),
             inventory: Arc::clone(&place.inventory),
+            associations: Arc::new(Refresher { shared: Arc::clone(self.shared) }),
             clock: Arc::clone(&place.clock),
             spool: place.spool.clone(),
         };
@@ -338,7 +344,7 @@ pub(super) async fn persist(
             Ok(()) => return Ok(()),
             Err(JournalError::Closed) => return Err(Left::Closed),
             Err(error) if !told => {
-                tracing::error!("command {} waits for the disk: {}", record.command(), explain(&error));
+                tracing::error!("{} waits for the disk: {}", record.subject(), explain(&error));
                 told = true;
             }
             Err(_) => {}

@@ -1,13 +1,14 @@
 //! Between the wire and the journal's types. Transport types stop here.
 
 use fleetwright_proto::agent::{
-    self, InvocationStatus, ReasonCode, Report, RunDocument, StepResult, StepStatus, step_result,
+    self, AssociationRun, InvocationStatus, ReasonCode, Report, RunDocument, StepResult, StepStatus,
+    association_run, step_result,
 };
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 
 use crate::journal::{
-    Command, Ended, FinalReport, FinalStatus, Reason, StepProgress, StepRecord, StepState, Work,
+    Cause, Command, Ended, FinalReport, FinalStatus, Reason, Run, StepProgress, StepRecord, StepState, Work,
 };
 
 /// A welcome travels and waits: a smaller difference says nothing of the clocks, and a report that is sent again is to
@@ -53,7 +54,40 @@ pub(crate) fn report(id: &CommandId, command: &Command, offset: ClockOffset) -> 
         Some(finish) => fill_final(&mut report, &finish.report, offset),
         None => fill_progress(&mut report, command, offset),
     }
+    report.association = command.run.as_ref().map(|run| association(run, command, offset));
     report
+}
+
+/// That the run of an association exists, before anything that it printed is sent. Its number is below all others.
+pub(crate) fn first_word(id: &CommandId, command: &Command, offset: ClockOffset) -> Report {
+    let mut report = Report { command_id: id.to_string(), seq: 0, ..Report::default() };
+    report.set_status(InvocationStatus::InProgress);
+    report.set_reason(ReasonCode::QueuedOnNode);
+    report.association = command.run.as_ref().map(|run| association(run, command, offset));
+    report
+}
+
+fn association(run: &Run, command: &Command, offset: ClockOffset) -> AssociationRun {
+    let drift = command.finished.as_ref().map(|finish| finish.report.drift.clone()).unwrap_or_default();
+    let cause = match run.cause {
+        Cause::Changed => association_run::Cause::Changed,
+        Cause::Schedule => association_run::Cause::Schedule,
+        Cause::Asked => association_run::Cause::Asked,
+        Cause::Refreshed => association_run::Cause::Refreshed,
+    };
+    AssociationRun {
+        association_id: run.association.to_string(),
+        version: run.version,
+        execution_id: run.execution.to_string(),
+        cause: cause.into(),
+        // Of a schedule on all nodes, or the controller's own: no clock of this host is in it.
+        due_ms: run.due.millis(),
+        started_ms: offset.controller_millis(run.started),
+        changed: drift.changed,
+        different: drift.different,
+        document_name: run.document_name.clone(),
+        document_version: run.document_version.clone(),
+    }
 }
 
 fn fill_final(report: &mut Report, end: &FinalReport, offset: ClockOffset) {

@@ -73,13 +73,11 @@ impl FileJournal {
     }
 
     fn opened(&self, record: Record) -> Option<Record> {
-        let command = record.command().clone();
+        let subject = record.subject();
         let opened = self.seal.open(record);
         if opened.is_none() {
             let path = self.path.display();
-            tracing::error!(
-                "the parameters of command {command} in `{path}` do not open with this host's key"
-            );
+            tracing::error!("the parameters of {subject} in `{path}` do not open with this host's key");
         }
         opened
     }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use fleetwright_platform::ProcessIdentity;
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::CommandId;
+use fleetwright_proto::ids::{AssociationId, CommandId};
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened to one command.
+use super::associations::{Association, LastRun, Run};
+
+/// One thing that happened to one command, or to what this host is to keep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
@@ -77,11 +79,42 @@ pub enum Record {
         command: CommandId,
         forget_after: Timestamp,
     },
+    /// The command is a run of an association; stands where its work, which says so too, is there no more.
+    OfAssociation {
+        command: CommandId,
+        run: Arc<Run>,
+    },
+    /// A text that associations run.
+    AssociationDocument {
+        sha256: String,
+        content: Arc<str>,
+    },
+    AssociationKept {
+        association: Arc<Association>,
+    },
+    AssociationGone {
+        association: AssociationId,
+    },
+    /// All records of a set are there.
+    AssociationsAre {
+        revision: String,
+    },
+    /// The latest run of an association whose command is gone.
+    AssociationRan {
+        association: AssociationId,
+        ran: LastRun,
+    },
+    /// A step wanted these applied now.
+    AssociationRefresh {
+        associations: Vec<AssociationId>,
+        at: Timestamp,
+    },
 }
 
 impl Record {
+    /// None for what is about no command.
     #[must_use]
-    pub fn command(&self) -> &CommandId {
+    pub fn command(&self) -> Option<&CommandId> {
         match self {
             Self::Accepted { command, .. }
             | Self::Compacted { command, .. }
@@ -92,7 +125,24 @@ impl Record {
             | Self::Rebooting { command, .. }
             | Self::CancelRequested { command }
             | Self::Finished { command, .. }
-            | Self::Acknowledged { command, .. } => command,
+            | Self::Acknowledged { command, .. }
+            | Self::OfAssociation { command, .. } => Some(command),
+            Self::AssociationDocument { .. }
+            | Self::AssociationKept { .. }
+            | Self::AssociationGone { .. }
+            | Self::AssociationsAre { .. }
+            | Self::AssociationRan { .. }
+            | Self::AssociationRefresh { .. } => None,
+        }
+    }
+
+    /// What it is about, for the log.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match (self.command(), self) {
+            (Some(command), _) => format!("command {command}"),
+            (None, Self::AssociationKept { association }) => format!("association {}", association.id),
+            (None, _) => "the associations".to_owned(),
         }
     }
 }
@@ -111,6 +161,9 @@ pub struct Work {
     pub accepted_at: Timestamp,
     /// By this host's clock.
     pub start_deadline: Timestamp,
+    /// The association that it applies; none for what was delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Arc<Run>>,
 }
 
 impl Work {
@@ -130,7 +183,14 @@ impl Work {
             sealed: None,
             accepted_at,
             start_deadline,
+            run: None,
         }
+    }
+
+    /// The same work, as that of an association.
+    #[must_use]
+    pub fn of_association(self, run: Run) -> Self {
+        Self { run: Some(Arc::new(run)), ..self }
     }
 
     /// What it takes in memory and, about, on disk.
@@ -217,6 +277,24 @@ pub struct FinalReport {
     pub reason_detail: String,
     #[serde(default)]
     pub steps: Vec<StepRecord>,
+    /// What the steps of an association said that they changed, and what they found to be different and left.
+    #[serde(default, skip_serializing_if = "Drift::is_empty")]
+    pub drift: Drift,
+}
+
+/// What a run found to be not as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drift {
+    pub changed: Vec<String>,
+    pub different: Vec<String>,
+}
+
+impl Drift {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.different.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
-//! Seals the parameters of a command before they reach the journal's file: they may hold secrets.
+//! Seals the parameters of a command or an association before they reach the journal's file: they may hold secrets.
 //!
-//! AES-256-GCM under a key of this host, `<journal>.key`, which only the agent's account can read. The id of the command
-//! is bound into the seal, so that one command's parameters cannot be put into another's record. A journal from before
+//! AES-256-GCM under a key of this host, `<journal>.key`, which only the agent's account can read. The id of the
+//! command or association is bound into the seal, so that one's parameters cannot be put into another's record. A journal from before
 //! there were seals opens as it is.
 
 use std::fmt;
@@ -13,11 +13,10 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fleetwright_platform::SharedPlatform;
-use fleetwright_proto::ids::CommandId;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::{JournalError, Record, Work};
+use super::{Association, JournalError, Record, Work};
 use crate::replace;
 
 const KEY_BYTES: usize = 32;
@@ -54,38 +53,60 @@ impl Seal {
 
     /// The record as it goes to the file.
     pub(super) fn seal(&self, record: &Record) -> Result<Record, io::Error> {
-        let Record::Accepted { command, work } = record else { return Ok(record.clone()) };
-        let mut bytes = work.parameters.clone().into_bytes();
-        let mut nonce = [0; NONCE_LEN];
-        self.random.fill(&mut nonce).map_err(|_| io::Error::other("the system gives no random bytes"))?;
-        self.key
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(command.as_str().as_bytes()),
-                &mut bytes,
-            )
-            .map_err(|_| io::Error::other("the parameters cannot be sealed"))?;
-        let sealed = STANDARD.encode([nonce.as_slice(), &bytes].concat());
-        let work = Work { parameters: String::new(), sealed: Some(sealed), ..Work::clone(work) };
-        Ok(Record::Accepted { command: command.clone(), work: Arc::new(work) })
+        Ok(match record {
+            Record::Accepted { command, work } => {
+                let sealed = Some(self.sealed(command.as_str(), &work.parameters)?);
+                let work = Work { parameters: String::new(), sealed, ..Work::clone(work) };
+                Record::Accepted { command: command.clone(), work: Arc::new(work) }
+            }
+            Record::AssociationKept { association } => {
+                let sealed = Some(self.sealed(association.id.as_str(), &association.parameters)?);
+                let association =
+                    Association { parameters: String::new(), sealed, ..Association::clone(association) };
+                Record::AssociationKept { association: Arc::new(association) }
+            }
+            other => other.clone(),
+        })
     }
 
     /// The record as it was, or none when its seal does not open with this key.
     pub(super) fn open(&self, record: Record) -> Option<Record> {
-        let Record::Accepted { command, work } = record else { return Some(record) };
-        let Some(sealed) = &work.sealed else { return Some(Record::Accepted { command, work }) };
-        let parameters = self.unsealed(&command, sealed)?;
-        let work = Arc::new(Work { parameters, sealed: None, ..Work::clone(&work) });
-        Some(Record::Accepted { command, work })
+        match record {
+            Record::Accepted { command, work } => {
+                let Some(sealed) = &work.sealed else { return Some(Record::Accepted { command, work }) };
+                let parameters = self.unsealed(command.as_str(), sealed)?;
+                let work = Arc::new(Work { parameters, sealed: None, ..Work::clone(&work) });
+                Some(Record::Accepted { command, work })
+            }
+            Record::AssociationKept { association } => {
+                let Some(sealed) = &association.sealed else {
+                    return Some(Record::AssociationKept { association });
+                };
+                let parameters = self.unsealed(association.id.as_str(), sealed)?;
+                let opened = Association { parameters, sealed: None, ..Association::clone(&association) };
+                Some(Record::AssociationKept { association: Arc::new(opened) })
+            }
+            other => Some(other),
+        }
     }
 
-    fn unsealed(&self, command: &CommandId, sealed: &str) -> Option<String> {
+    fn sealed(&self, about: &str, text: &str) -> Result<String, io::Error> {
+        let mut bytes = text.as_bytes().to_vec();
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_| io::Error::other("the system gives no random bytes"))?;
+        let unique = Nonce::assume_unique_for_key(nonce);
+        self.key
+            .seal_in_place_append_tag(unique, Aad::from(about.as_bytes()), &mut bytes)
+            .map_err(|_| io::Error::other("the parameters cannot be sealed"))?;
+        Ok(STANDARD.encode([nonce.as_slice(), &bytes].concat()))
+    }
+
+    fn unsealed(&self, about: &str, sealed: &str) -> Option<String> {
         let bytes = STANDARD.decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
         let mut sealed = sealed.to_vec();
-        let aad = Aad::from(command.as_str().as_bytes());
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let plain = self.key.open_in_place(nonce, aad, &mut sealed).ok()?;
+        let plain = self.key.open_in_place(nonce, Aad::from(about.as_bytes()), &mut sealed).ok()?;
         String::from_utf8(plain.to_vec()).ok()
     }
 }

@@ -16,14 +16,16 @@ use fleetwright_platform::ProcessIdentity;
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 
+use super::associations::{Associations, Run};
 use super::record::{FinalReport, Record, StepRecord, StepState, Work};
 
-/// Every command that is not over for both sides, and the ids of those that are.
+/// Every command that is not over for both sides, the ids of those that are, and what this host is to keep.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     commands: BTreeMap<CommandId, Command>,
     /// Acknowledged commands, until when a duplicate of them is recognised.
     acknowledged: BTreeMap<CommandId, Timestamp>,
+    associations: Associations,
     accepted_count: u64,
     work_bytes: u64,
 }
@@ -43,6 +45,8 @@ pub struct Command {
     pub finished: Option<Finish>,
     /// The number of its latest report: one for each record, so it grows over restarts as well.
     pub report_seq: u64,
+    /// The association that it applies.
+    pub run: Option<Arc<Run>>,
 }
 
 /// The end of a command.
@@ -81,19 +85,22 @@ impl State {
     }
 
     pub fn apply(&mut self, record: &Record) {
-        if let Record::Acknowledged { command, forget_after } = record {
-            if let Some(work) = self.commands.remove(command).and_then(|command| command.work) {
-                self.work_bytes -= work.size_bytes();
+        let Some(id) = record.command() else { return self.associations.apply(record) };
+        if let Record::Acknowledged { forget_after, .. } = record {
+            let known = self.commands.remove(id);
+            self.work_bytes -= known.as_ref().map_or(0, Command::work_bytes);
+            // Nobody delivers the run of an association, so no duplicate of it can come.
+            if known.is_none_or(|command| command.run.is_none()) {
+                self.acknowledged.insert(id.clone(), *forget_after);
             }
-            self.acknowledged.insert(command.clone(), *forget_after);
             return;
         }
-        if self.acknowledged.contains_key(record.command()) {
+        if self.acknowledged.contains_key(id) {
             return;
         }
         let order = self.accepted_count;
         let mut is_new = false;
-        let command = self.commands.entry(record.command().clone()).or_insert_with(|| {
+        let command = self.commands.entry(id.clone()).or_insert_with(|| {
             is_new = true;
             Command { order, ..Command::default() }
         });
@@ -105,12 +112,23 @@ impl State {
         self.work_bytes -= command.work_bytes();
         command.apply(record);
         self.work_bytes += command.work_bytes();
+        match (&command.run, record) {
+            (Some(run), Record::Accepted { .. }) => self.associations.begun(id, run),
+            (Some(run), Record::Finished { .. }) => self.associations.ended(id, run),
+            _ => {}
+        }
         self.accepted_count += u64::from(is_new);
     }
 
     #[must_use]
     pub fn command(&self, id: &CommandId) -> Option<&Command> {
         self.commands.get(id)
+    }
+
+    /// What this host is to keep as it should be.
+    #[must_use]
+    pub fn associations(&self) -> &Associations {
+        &self.associations
     }
 
     /// Whether a delivery of this id is a duplicate.
@@ -152,6 +170,7 @@ impl State {
         let kept = self.acknowledged.iter().filter(|(_, forget_after)| **forget_after > now);
         let mut records: Vec<Record> =
             kept.map(|(id, at)| Record::Acknowledged { command: id.clone(), forget_after: *at }).collect();
+        self.associations.append_records(&mut records);
         for (id, command) in self.open_commands() {
             command.append_records(id, &mut records);
         }
@@ -166,7 +185,11 @@ impl State {
 impl Command {
     fn apply(&mut self, record: &Record) {
         match record {
-            Record::Accepted { work, .. } => self.work = Some(Arc::clone(work)),
+            Record::Accepted { work, .. } => {
+                self.run.clone_from(&work.run);
+                self.work = Some(Arc::clone(work));
+            }
+            Record::OfAssociation { run, .. } => self.run = Some(Arc::clone(run)),
             // One was counted for the record itself.
             Record::Compacted { records, .. } => self.report_seq += records.saturating_sub(1),
             Record::StepStarted { step, name, action, at, process, .. } => {
@@ -213,10 +236,17 @@ impl Command {
                     order: self.order,
                     report_seq: self.report_seq,
                     finished: Some(finish),
+                    run: self.run.take(),
                     ..Self::default()
                 };
             }
-            Record::Acknowledged { .. } => unreachable!("handled by the state, which drops the command"),
+            Record::Acknowledged { .. }
+            | Record::AssociationDocument { .. }
+            | Record::AssociationKept { .. }
+            | Record::AssociationGone { .. }
+            | Record::AssociationsAre { .. }
+            | Record::AssociationRan { .. }
+            | Record::AssociationRefresh { .. } => unreachable!("handled by the state"),
         }
     }
 
@@ -290,6 +320,9 @@ impl Command {
     fn kept_records(&self, id: &CommandId) -> Vec<Record> {
         let command = || id.clone();
         let mut records = Vec::new();
+        if let (None, Some(run)) = (&self.work, &self.run) {
+            records.push(Record::OfAssociation { command: command(), run: Arc::clone(run) });
+        }
         if let Some(work) = &self.work {
             records.push(Record::Accepted { command: command(), work: Arc::clone(work) });
         }

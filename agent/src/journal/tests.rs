@@ -60,6 +60,7 @@ fn finished(command: u8) -> Record {
         reason_step: String::new(),
         reason_detail: String::new(),
         steps: Vec::new(),
+        drift: Drift::default(),
     };
     Record::Finished { command: id(command), report, start_deadline: at(61_000) }
 }
@@ -415,4 +416,89 @@ fn parameters_whose_key_is_gone_are_a_damaged_record() {
     std::fs::write(folder.path().join("journal.key"), "short").unwrap();
     let error = FileJournal::open(&path, platform).unwrap_err();
     assert!(error.to_string().contains("5 bytes where a key has 32"), "{error}");
+}
+
+fn association() -> Association {
+    let names = (String::new(), "Motd".to_owned(), "1".to_owned(), "sum".to_owned());
+    let id = "00000000-0000-4000-8000-0000000000aa".parse().unwrap();
+    let parameters = r#"{"password":"a secret"}"#.to_owned();
+    let asked = (Timestamp::default(), Timestamp::default());
+    Association::wanted(id, 1, names, parameters, None, false, at(1), asked, None, at(2))
+}
+
+fn run_of(association: &Association) -> Run {
+    Run {
+        association: association.id.clone(),
+        version: association.version,
+        document_name: "Motd".to_owned(),
+        document_version: "1".to_owned(),
+        document_sha256: "sum".to_owned(),
+        execution: "00000000-0000-4000-8000-0000000000ee".parse().unwrap(),
+        cause: Cause::Changed,
+        due: at(1),
+        asked: Timestamp::default(),
+        started: at(3),
+        until: None,
+    }
+}
+
+fn applied(command: u8) -> Record {
+    let Record::Accepted { command, work } = accepted(command) else { panic!() };
+    let work = Work::clone(&work).of_association(run_of(&association()));
+    Record::Accepted { command, work: Arc::new(work) }
+}
+
+fn set() -> Vec<Record> {
+    vec![
+        Record::AssociationDocument { sha256: "sum".to_owned(), content: "text".into() },
+        Record::AssociationKept { association: Arc::new(association()) },
+        Record::AssociationsAre { revision: "r1".to_owned() },
+    ]
+}
+
+#[test]
+fn an_association_knows_its_latest_run_whatever_of_it_is_gone() {
+    let lives = |records: &[Record]| {
+        let state = State::replay(records);
+        let snapshot = state.snapshot(at(0));
+        let again = State::replay(&snapshot);
+        assert_eq!(again.associations(), state.associations(), "{records:?}");
+        assert_eq!(again.open_commands(), state.open_commands(), "{records:?}");
+        state
+    };
+    let mut records = set();
+    let kept = |state: &State| state.associations().get(&association().id).cloned().unwrap();
+    assert_eq!(kept(&lives(&records)).ran, None);
+    records.push(applied(1));
+    let state = lives(&records);
+    assert_eq!((kept(&state).running, kept(&state).ran.unwrap().started), (Some(id(1)), at(3)));
+    records.push(finished(1));
+    let state = lives(&records);
+    assert_eq!((kept(&state).running, kept(&state).ran.unwrap().started), (None, at(3)));
+    assert_eq!(state.command(&id(1)).unwrap().run.as_deref(), Some(&run_of(&association())));
+    records.push(Record::Acknowledged { command: id(1), forget_after: at(1 << 40) });
+    let state = lives(&records);
+    assert_eq!(kept(&state).ran.unwrap().started, at(3));
+    assert!(!state.knows(&id(1)), "nobody can deliver it again, so nothing of it is kept");
+    records.push(Record::AssociationRefresh { associations: vec![association().id], at: at(4) });
+    assert_eq!(kept(&lives(&records)).refresh, Some(at(4)));
+    records.push(Record::AssociationGone { association: association().id });
+    records.push(Record::AssociationsAre { revision: "r2".to_owned() });
+    let state = lives(&records);
+    assert_eq!((state.associations().revision(), state.associations().iter().count()), ("r2", 0));
+    assert_eq!(state.associations().document("sum"), None);
+}
+
+#[test]
+fn the_parameters_of_an_association_are_not_readable_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let platform: SharedPlatform =
+        Arc::new(FakePlatform::numbered(1, Arc::new(ManualClock::starting_at(at(0)))));
+    let (mut journal, _) = FileJournal::open(&path, Arc::clone(&platform)).unwrap();
+    journal.append(&set(), Durability::Synced).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    assert!(!bytes.windows(8).any(|window| window == b"a secret"));
+    let (_, records) = FileJournal::open(&path, platform).unwrap();
+    assert_eq!(records, set());
 }

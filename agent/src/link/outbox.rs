@@ -35,6 +35,9 @@ const RIDES_ALONG_BYTES: u64 = 16 * 1024;
 /// While a chunk of a stream is under way, less than this is not worth another one.
 const WORTH_A_CHUNK_BYTES: u64 = 32 * 1024;
 
+/// A run of an association that takes longer than this is told of before it is over.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Outbox {
     ready: VecDeque<agent_message::Message>,
@@ -130,14 +133,12 @@ impl Outbox {
             link.spool.set_link(crate::spool::LinkState::Up);
             self.output = Look::Again;
         }
+        // What is told only when it takes its time may have taken it by now.
+        self.reports = Look::Again;
         let finished = |id: &CommandId| {
             link.ledger.read(|state| state.command(id).is_some_and(|command| command.finished.is_some()))
         };
-        let before = self.reported.len();
         self.reported.retain(|id, (_, sent)| !(late(*sent) && finished(id)));
-        if self.reported.len() < before {
-            self.reports = Look::Again;
-        }
     }
 
     /// False only when [`Outbox::next`] would have nothing.
@@ -169,6 +170,11 @@ impl Outbox {
 
     fn next_report(&mut self, link: &Link) -> Option<Report> {
         let unsent = link.spool.unsent();
+        if let Some((id, report)) = self.first_word(&unsent, link) {
+            self.reported.insert(id, (report.seq, link.clock.now()));
+            self.output = Look::Again;
+            return Some(report);
+        }
         let (id, mut report, pieces) = link.ledger.read(|state| {
             state.open_commands().into_iter().find_map(|(id, command)| {
                 let pieces = self.pieces_to_report(id, command, &unsent, link)?;
@@ -186,6 +192,21 @@ impl Outbox {
         Some(report)
     }
 
+    /// A run of an association that has more to say than rides in its final report, and of which the controller does
+    /// not know yet that it exists.
+    fn first_word(&self, unsent: &[Unsent], link: &Link) -> Option<(CommandId, Report)> {
+        link.ledger.read(|state| {
+            let mut unsaid = state.open_commands().into_iter().filter(|(id, command)| {
+                command.run.is_some()
+                    && !self.reported.contains_key(*id)
+                    && unsent.iter().any(|piece| piece.stream.command == **id)
+                    && self.rides_along(id, unsent).is_none()
+            });
+            let (id, command) = unsaid.next()?;
+            Some((id.clone(), wire::first_word(id, command, self.offset)))
+        })
+    }
+
     /// The output that rides in the report that is due; none when no report is due.
     fn pieces_to_report(
         &self,
@@ -198,6 +219,11 @@ impl Outbox {
             return None;
         }
         if command.finished.is_none() {
+            if let Some(run) = &command.run {
+                // Most are over in a moment, and then their end is all that is told.
+                let takes_its_time = run.started.plus(WORTH_TELLING) <= link.clock.now();
+                return takes_its_time.then(Vec::new);
+            }
             // That it waits is worth telling; that it is about to begin is told by its first step.
             let worth_telling =
                 !self.held.holds(id) && (!command.steps.is_empty() || link.executor.is_waiting(id));
@@ -224,7 +250,13 @@ impl Outbox {
             let finished =
                 link.ledger.read(|state| state.command(id).is_some_and(|command| command.finished.is_some()));
             let is_small = piece.to - piece.from < WORTH_A_CHUNK_BYTES;
-            let waits = if finished {
+            let unheard =
+                link.ledger.read(|state| state.command(id).is_some_and(|command| command.run.is_some()))
+                    && !self.reported.contains_key(id);
+            let waits = if unheard {
+                // The controller keeps nothing of what it does not know.
+                true
+            } else if finished {
                 self.rides_along(id, &unsent).is_some()
             } else {
                 is_small && (under_way || self.held.holds_output(id, now))

@@ -8,8 +8,8 @@ use std::time::Duration;
 use fleetwright_proto::agent::accepted::Outcome;
 use fleetwright_proto::agent::goodbye::Code;
 use fleetwright_proto::agent::{
-    Accepted, AgentMessage, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello, Renew,
-    ReportAck, Welcome, agent_message, controller_message, delivery,
+    Accepted, AgentMessage, Associations, AssociationsKept, Certificate, ControllerMessage, Delivery,
+    Goodbye, Heartbeat, Hello, Renew, ReportAck, Welcome, agent_message, controller_message, delivery,
 };
 use fleetwright_proto::clock::Timestamp;
 use tokio::sync::mpsc;
@@ -24,6 +24,7 @@ use crate::explain::explain;
 use crate::identity::{Identity, IdentityFilesError, Validity};
 use crate::inventory::{self, Extent, instance_information};
 use crate::journal::Durability;
+use crate::schedule::{self, Gathering};
 use crate::spool::LinkState;
 
 /// Messages between the outbox and the connection. Few, because each may be a chunk of output.
@@ -72,9 +73,14 @@ async fn greet(link: &Link, mut client: Client) -> Result<Greeted, LinkProblem> 
 }
 
 fn hello(link: &Link) -> Hello {
-    let open_commands =
-        link.ledger.read(|state| state.open_commands().into_iter().map(|(id, _)| id.to_string()).collect());
-    Hello { host: Some(inventory::facts(&*link.platform)), boot_id: link.boot_id.clone(), open_commands }
+    let (open_commands, associations_revision) = link.ledger.read(|state| {
+        // What this host applies by itself was never delivered, so nobody misses it.
+        let delivered = state.open_commands().into_iter().filter(|(_, command)| command.run.is_none());
+        let revision = state.associations().revision().to_owned();
+        (delivered.map(|(id, _)| id.to_string()).collect(), revision)
+    });
+    let host = Some(inventory::facts(&*link.platform));
+    Hello { host, boot_id: link.boot_id.clone(), open_commands, associations_revision }
 }
 
 fn heartbeat(welcome: &Welcome) -> Duration {
@@ -119,6 +125,7 @@ struct Session<'a> {
     offset: ClockOffset,
     /// When half of the certificate's life is over; none once a renewal was asked for on this connection.
     renew_at: Option<Timestamp>,
+    associations: Gathering,
 }
 
 impl<'a> Session<'a> {
@@ -136,6 +143,7 @@ impl<'a> Session<'a> {
             last_heard: now,
             offset,
             renew_at: Some(link.identity().validity().map_or(now, Validity::half_life)),
+            associations: Gathering::default(),
         }
     }
 
@@ -213,6 +221,7 @@ impl<'a> Session<'a> {
             Message::ReportAck(ack) => self.report_acknowledged(&ack).await,
             Message::InventoryAck(ack) => self.link.inventory.answered(ack),
             Message::Certificate(certificate) => self.renewed(certificate).await,
+            Message::Associations(part) => self.associations(part).await,
             Message::Goodbye(goodbye) => return Err(farewell(&goodbye)),
             // Hearing it was all.
             Message::Heartbeat(_) | Message::Welcome(_) => {}
@@ -236,6 +245,24 @@ impl<'a> Session<'a> {
         }
         self.link.executor.forget(&command);
         self.outbox.forget(&command);
+    }
+
+    /// A set is answered when all of it is on the disk.
+    async fn associations(&mut self, part: Associations) {
+        let link = self.link;
+        let revision = part.revision.clone();
+        let problem = match self.associations.add(part, link.clock.now()) {
+            Ok(None) => return,
+            Ok(Some(set)) => schedule::keep(&link.ledger, set).await.err(),
+            Err(problem) => Some(problem),
+        };
+        match &problem {
+            None => link.executor.wake_associations(),
+            Some(problem) => tracing::warn!("the associations of this node are not kept: {problem}"),
+        }
+        let problem = problem.unwrap_or_default();
+        self.outbox.push(agent_message::Message::AssociationsKept(AssociationsKept { revision, problem }));
+        self.outbox.ledger_changed();
     }
 
     fn alarm(&mut self) -> Result<(), LinkProblem> {

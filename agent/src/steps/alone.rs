@@ -1,9 +1,11 @@
-//! What a step has that runs without a command: no journal and no library. For whoever measures or tests one step.
+//! What a step has that runs without a command: no journal, no library, no associations. For whoever measures or tests one step.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
 use super::library::{Fetching, Library, LibraryError, Pieces, StoredDocument};
-use super::{InnerJournal, InnerStart, Recorded};
+use super::{Associations, InnerJournal, InnerStart, Recorded, Refreshed};
 use crate::journal::StepRecord;
 
 /// Refuses everything that needs a command.
@@ -46,5 +48,15 @@ impl Library for Alone {
 
     fn attachment(&self, _document: &str, _version: &str, _attachment: &str) -> Fetching<Pieces> {
         Self::refuses()
+    }
+}
+
+impl Associations for Alone {
+    fn refresh(&self, ids: Vec<String>) -> Pin<Box<dyn Future<Output = Result<Refreshed, String>> + Send>> {
+        let refreshed = match ids.first() {
+            Some(id) => Err(format!("this node has no association `{id}`")),
+            None => Ok(Refreshed { count: 0 }),
+        };
+        Box::pin(std::future::ready(refreshed))
     }
 }

@@ -2,14 +2,16 @@
 
 use fleetwright_documents::inputs::{RefreshAssociation, SoftwareInventory};
 
-use super::{How, Task};
+use super::{How, Refreshed, Task};
 
-/// This agent has no associations, so all of them are up to date; one that is named cannot be.
+/// Those that are being applied are left alone.
 pub(super) async fn refresh_associations(inputs: &RefreshAssociation, task: &Task<'_>) -> How {
-    if let Some(first) = inputs.association_ids.first() {
-        return How::Failed(format!("this node has no association `{first}`: it has none at all"));
+    match task.tools.associations.refresh(inputs.association_ids.clone()).await {
+        Err(problem) => return How::Failed(problem),
+        Ok(Refreshed { count: 0 }) => task.say("this node has no associations; nothing to refresh").await,
+        Ok(Refreshed { count: 1 }) => task.say("one association is applied now").await,
+        Ok(Refreshed { count }) => task.say(&format!("{count} associations are applied now")).await,
     }
-    task.say("this node has no associations; nothing to refresh").await;
     How::Done
 }
 

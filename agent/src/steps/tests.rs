@@ -87,6 +87,7 @@ fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fix
             library: Arc::new(FakeLibrary::default()),
             packages,
             downloads: Downloads::default(),
+            associations: Arc::new(Alone),
         },
         context,
         inputs,

@@ -11,6 +11,7 @@ use super::payload;
 use super::records::{OutputLength, OutputRow};
 use super::roster;
 use super::ssm_view::Head;
+use crate::associations::report::keeps_output;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{COMMIT_ATTEMPTS, Pages, next_key};
@@ -49,7 +50,9 @@ pub struct Piece {
 /// Keeps a piece and returns the position below which everything is durable: where the node goes on.
 pub async fn keep(house: &House, piece: &Piece) -> Result<u64, Refusal> {
     let stream = &piece.stream;
-    if roster::find(house, &(stream.command.clone(), stream.node.clone())).await?.is_none() {
+    let is_wanted = roster::find(house, &(stream.command.clone(), stream.node.clone())).await?.is_some()
+        || keeps_output(house, &stream.command, &stream.node).await?;
+    if !is_wanted {
         // Nobody will ever ask for it: the node may forget it.
         return Ok(piece.offset + piece.data.len() as u64);
     }

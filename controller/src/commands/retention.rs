@@ -13,8 +13,8 @@ use crate::error::Refusal;
 use crate::house::House;
 use crate::records::Pages;
 use crate::tables::{
-    ACTIVATION, COMMAND, COMMAND_TARGETS, COMMAND_TIME, COMMAND_TOKEN, COMMAND_WAVE, INVOCATION, NOTICE,
-    NOTICE_OPEN, OUTPUT, OUTPUT_LENGTH,
+    ACTIVATION, ASSOCIATION_PRINTED, COMMAND, COMMAND_TARGETS, COMMAND_TIME, COMMAND_TOKEN, COMMAND_WAVE,
+    INVOCATION, NOTICE, NOTICE_OPEN, OUTPUT, OUTPUT_LENGTH,
 };
 
 /// How often [`Retention::run_once`] is due.
@@ -48,7 +48,8 @@ impl Retention {
         }
         let mut without_record = BTreeSet::new();
         for id in found {
-            if COMMAND.get(&*house.store, &id).await?.is_some() {
+            let printed = ASSOCIATION_PRINTED.scan(&*house.store, &id, None, 1).await?;
+            if COMMAND.get(&*house.store, &id).await?.is_some() || !printed.rows.is_empty() {
                 continue;
             }
             if self.without_record.contains(&id) {

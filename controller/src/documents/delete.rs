@@ -13,6 +13,7 @@ use super::find;
 use super::names::{DocumentName, Reference, VersionWanted};
 use super::records::{DocumentRecord, KeptId, Text, VersionRecord};
 use super::write::commit;
+use crate::associations::find::applied_by;
 use crate::house::House;
 use crate::records::Pages;
 use crate::tables::{
@@ -26,6 +27,7 @@ pub async fn delete(house: &House, name: &str) -> Result<(), DocumentError> {
     let row = find::to_change(house, &name).await?;
     refuse_shared(house, &name, &row.value).await?;
     refuse_required(house, &name, None).await?;
+    refuse_applied(house, &name).await?;
     let mut batch = Batch::new();
     DOCUMENT.delete_at(&mut batch, &name, row.revision);
     DOCUMENT_LEAVING.put(
@@ -135,6 +137,14 @@ async fn refuse_shared(
         None => Ok(()),
         Some(share) => Err(Fault::InvalidDocumentOperation
             .because(format!("document {name} is shared with {}: stop sharing it first", share.key.1))),
+    }
+}
+
+async fn refuse_applied(house: &House, name: &DocumentName) -> Result<(), DocumentError> {
+    match applied_by(house, name.as_str()).await? {
+        None => Ok(()),
+        Some(association) => Err(Fault::AssociatedInstances
+            .because(format!("document {name} is applied by association {association}: delete that first"))),
     }
 }
 

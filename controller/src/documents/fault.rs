@@ -5,6 +5,7 @@ use crate::error::{Kind, Refusal};
 /// SSM's errors of the Documents capability; a refusal that has nothing to do with documents keeps its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    AssociatedInstances,
     DocumentAlreadyExists,
     DocumentLimitExceeded,
     DocumentPermissionLimit,
@@ -32,6 +33,7 @@ impl Fault {
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         Some(match self {
+            Self::AssociatedInstances => "AssociatedInstances",
             Self::DocumentAlreadyExists => "DocumentAlreadyExists",
             Self::DocumentLimitExceeded => "DocumentLimitExceeded",
             Self::DocumentPermissionLimit => "DocumentPermissionLimit",
@@ -64,9 +66,10 @@ impl Fault {
             | Self::DocumentPermissionLimit
             | Self::DocumentVersionLimitExceeded
             | Self::TooManyTags => Kind::Exhausted,
-            Self::DuplicateDocumentContent | Self::InvalidDocumentOperation | Self::TooManyUpdates => {
-                Kind::Conflict
-            }
+            Self::AssociatedInstances
+            | Self::DuplicateDocumentContent
+            | Self::InvalidDocumentOperation
+            | Self::TooManyUpdates => Kind::Conflict,
             Self::InvalidDocumentContent
             | Self::InvalidDocumentSchemaVersion
             | Self::InvalidDocumentType

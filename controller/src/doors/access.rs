@@ -74,6 +74,17 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Keys/RotateKey", Caller::Operator),
     ("/fleetwright.control.v1.Keys/RotateRootKey", Caller::Operator),
     ("/fleetwright.control.v1.Backups/TakeBackup", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/CreateAssociation", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/UpdateAssociation", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/GetAssociation", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/ListAssociations", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/ListAssociationVersions", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/RunAssociation", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/DeleteAssociation", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/ListAssociationNodes", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/ListExecutions", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/ListExecutionTargets", Caller::Operator),
+    ("/fleetwright.control.v1.Associations/GetRunOutput", Caller::Operator),
     ("/fleetwright.control.v1.Access/CreateAccessKey", Caller::Operator),
     ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
     ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Operator),
@@ -149,6 +160,7 @@ mod tests {
             "fleetwright/control/v1/windows.proto",
             "fleetwright/control/v1/parameters.proto",
             "fleetwright/control/v1/inventory.proto",
+            "fleetwright/control/v1/associations.proto",
         ];
         let descriptors = protox::compile(files, [root]).unwrap();
         let rpcs: BTreeSet<_> = descriptors

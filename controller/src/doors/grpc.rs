@@ -3,6 +3,7 @@
 pub mod access;
 pub mod activations;
 pub mod agent;
+pub mod associations;
 pub mod calendars;
 pub mod backups;
 pub mod commands;
@@ -22,6 +23,7 @@ use fleetwright_proto::MESSAGE_MAX_BYTES;
 use fleetwright_proto::agent::agent_server::AgentServer;
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
+use fleetwright_proto::control::associations_server::AssociationsServer;
 use fleetwright_proto::control::calendars_server::CalendarsServer;
 use fleetwright_proto::control::backups_server::BackupsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
@@ -36,6 +38,7 @@ use fleetwright_proto::control::parameters_server::ParametersServer;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
+use crate::associations::fault::AssociationError;
 use crate::calendars::CalendarError;
 use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
@@ -58,7 +61,9 @@ pub fn routes(house: &Arc<House>) -> Routes {
         .max_decoding_message_size(LISTS_MAX_BYTES);
     let compliance = ComplianceServer::new(compliance::ComplianceDoor::new(house.clone()))
         .max_decoding_message_size(LISTS_MAX_BYTES);
+    let associations = AssociationsServer::new(associations::AssociationsDoor::new(house.clone()));
     Routes::new(agent)
+        .add_service(associations)
         .add_service(inventory)
         .add_service(compliance)
         .add_service(documents)
@@ -96,6 +101,12 @@ pub fn status(refusal: &Refusal) -> Status {
 
 impl From<DocumentError> for Status {
     fn from(error: DocumentError) -> Self {
+        status(&error.into())
+    }
+}
+
+impl From<AssociationError> for Status {
+    fn from(error: AssociationError) -> Self {
         status(&error.into())
     }
 }

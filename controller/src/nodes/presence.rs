@@ -54,6 +54,8 @@ struct LineState {
     mail: Notify,
     /// The mailbox has entries that this line has not looked at.
     mailbox: AtomicBool,
+    /// The node's associations may be others than those that it has.
+    associations: AtomicBool,
     closing: watch::Sender<Option<Closing>>,
 }
 
@@ -75,6 +77,7 @@ impl Lines {
             last_seen: AtomicI64::new(now.millis()),
             mail: Notify::new(),
             mailbox: AtomicBool::new(true),
+            associations: AtomicBool::new(true),
             closing: watch::Sender::new(None),
         });
         let older = self.lock().insert(node.clone(), state.clone());
@@ -121,6 +124,22 @@ impl Lines {
     pub fn nudge_all(&self) {
         for state in self.lock().values() {
             state.mailbox.store(true, Ordering::Relaxed);
+            state.mail.notify_one();
+        }
+    }
+
+    /// Tells the node's line that its associations may be others.
+    pub fn nudge_associations(&self, node: &NodeId) {
+        if let Some(state) = self.lock().get(node) {
+            state.associations.store(true, Ordering::Relaxed);
+            state.mail.notify_one();
+        }
+    }
+
+    /// Tells all lines that their nodes' associations may be others.
+    pub fn nudge_associations_of_all(&self) {
+        for state in self.lock().values() {
+            state.associations.store(true, Ordering::Relaxed);
             state.mail.notify_one();
         }
     }
@@ -180,6 +199,12 @@ impl Line {
     #[must_use]
     pub fn look_into_mailbox(&self) -> bool {
         self.state.mailbox.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the node's associations may be others since this was last asked.
+    #[must_use]
+    pub fn look_at_associations(&self) -> bool {
+        self.state.associations.swap(false, Ordering::Relaxed)
     }
 
     /// Completes when the line is to be closed.

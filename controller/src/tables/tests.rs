@@ -109,11 +109,43 @@ fn every_table_reads_its_stored_examples() {
     );
     document_examples(&mut seen);
     window_examples(&mut seen);
+    association_examples(&mut seen);
     check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);
     check(&mut seen, &OUTPUT, "\0exact bytes");
     access_examples(&mut seen);
     let drawn = include_str!("../tables.rs").matches("Table::new(\"").count();
     assert_eq!(seen.len(), drawn, "every table has an example: {seen:?}");
+}
+
+fn association_examples(seen: &mut Vec<&'static str>) {
+    check(
+        seen,
+        &ASSOCIATION,
+        r#"{"format":1,"version":2,"content":{"name":"motd","document":"Motd","document_version":"$LATEST","parameters":{"text":["hello"]},"targets":[{"Tag":{"key":"role","values":["web"]}}],"schedule":{"expression":"cron(0 2 ? * SUN *)","zone":"Europe/Berlin","offset_days":1},"only_at_schedule":true,"severity":"High","sync":"Auto","max_concurrency":"10%","max_errors":"1","calendars":["Freeze"],"duration_hours":2},"created":1790000000000,"created_by":"admin","updated":1790000001000,"asked":1790000002000,"note":{"date":1790000003000,"name":"Success","message":"done","additional":""}}"#,
+    );
+    check_again(
+        &ASSOCIATION,
+        r#"{"format":1,"version":1,"content":{"name":null,"document":"Motd","document_version":"","parameters":{},"targets":["All"],"schedule":null,"only_at_schedule":false,"severity":"Unspecified","sync":"Manual","max_concurrency":null,"max_errors":null,"duration_hours":0},"created":1790000000000,"created_by":"admin","updated":1790000000000,"asked":null,"note":null}"#,
+    );
+    check(
+        seen,
+        &ASSOCIATION_VERSION,
+        r#"{"format":1,"content":{"name":null,"document":"Motd","document_version":"1","parameters":{},"targets":["All"],"schedule":{"expression":"rate(30 minutes)","zone":"","offset_days":0},"only_at_schedule":false,"severity":"Critical","sync":"Auto","max_concurrency":null,"max_errors":null,"duration_hours":0},"created":1790000000000,"created_by":"admin"}"#,
+    );
+    let run = r#"{"format":1,"run":"67e55044-10b1-426f-9247-bb680e5fe0c8","execution":"67e55044-10b1-826f-9247-bb680e5fe0c8","version":2,"document":"Motd","document_version":"3","cause":"Schedule","due":1790000000000,"started":1790000000100,"finished":1790000000200,"state":"Success","reason":{"AllStepsDone":{}},"report_seq":4,"steps":[],"changed":["/etc/motd"],"different":["mode of /etc"]}"#;
+    check(seen, &ASSOCIATION_STATUS, run);
+    check(seen, &ASSOCIATION_RUN, run);
+    check(
+        seen,
+        &ASSOCIATION_EXECUTION,
+        r#"{"format":1,"version":2,"cause":"Refreshed","heard":1790000000100}"#,
+    );
+    check(
+        seen,
+        &ASSOCIATION_PRINTED,
+        r#"{"format":1,"association":"67e55044-10b1-426f-9247-bb680e5fe0c9","execution":"67e55044-10b1-826f-9247-bb680e5fe0c8"}"#,
+    );
+    check(seen, &ASSOCIATION_LEAVING, r#"{"format":1}"#);
 }
 
 fn access_examples(seen: &mut Vec<&'static str>) {

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_proto::ids::{ActivationId, CommandId, IdError, NodeId};
+use fleetwright_proto::ids::{ActivationId, AssociationId, CommandId, ExecutionId, IdError, NodeId};
 
 pub(crate) const END: [u8; 2] = [0x00, 0x01];
 const ZERO: [u8; 2] = [0x00, 0x02];
@@ -189,7 +189,7 @@ macro_rules! id_key {
     )+};
 }
 
-id_key!(NodeId, CommandId, ActivationId);
+id_key!(NodeId, CommandId, ActivationId, AssociationId, ExecutionId);
 
 /// Numbers of one width: the value to its sorting bytes and back.
 macro_rules! number_key {

@@ -1,5 +1,6 @@
 //! `fleetwright.agent.v1.Agent`.
 
+mod associations;
 mod documents;
 mod inventory;
 mod session;

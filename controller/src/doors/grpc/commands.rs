@@ -21,6 +21,7 @@ use futures::stream::try_unfold;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
+pub(super) use self::views::step as wire_step;
 use super::page;
 use crate::commands::history::{self, Filter, Stage};
 use crate::commands::operations;

@@ -17,7 +17,7 @@ use fleetwright_proto::agent::agent_message::Message as Said;
 use fleetwright_proto::agent::controller_message::Message as Say;
 use fleetwright_proto::agent::delivery::Work;
 use fleetwright_proto::agent::{
-    AgentMessage, CancelCommand, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello,
+    self, AgentMessage, CancelCommand, Certificate, ControllerMessage, Delivery, Goodbye, Heartbeat, Hello,
     OutputAck, ReportAck, RunDocument, Welcome, goodbye,
 };
 use fleetwright_proto::clock::Timestamp;
@@ -27,8 +27,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Status, Streaming};
 
+use super::associations::Offer;
 use super::inventory::Pieces;
 use super::words;
+use crate::associations::report as applied;
 use crate::commands::output;
 use crate::commands::payload;
 use crate::commands::report::{self, Answer};
@@ -70,12 +72,14 @@ async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessag
     };
     let line = house.lines.open(&node, house.clock.now());
     house.meters.streams_opened.add(1);
+    let associations = Offer::of(&hello);
     let mut session = Session {
         house: &house,
         line: &line,
         outbound: &outbound,
         mail: MailState::default(),
         pieces: Pieces::default(),
+        associations,
     };
     let result = session.run(hello, &mut inbound).await;
     let ended = match result {
@@ -136,6 +140,7 @@ struct Session<'a> {
     outbound: &'a Outbound,
     mail: MailState,
     pieces: Pieces<'a>,
+    associations: Offer,
 }
 
 impl<'a> Session<'a> {
@@ -151,7 +156,7 @@ impl<'a> Session<'a> {
         tokio::pin!(closing);
         let silence_max = house.limits.heartbeat * 5 / 2;
         let mut quiet = house.clock.sleep(silence_max);
-        Box::pin(self.deliver()).await?;
+        Box::pin(self.bring()).await?;
         loop {
             let offer_again = self.mail.offer_again;
             tokio::select! {
@@ -163,12 +168,13 @@ impl<'a> Session<'a> {
                     }
                     Ok(None) | Err(_) => return Ok(StreamEnd::Gone),
                 },
-                () = line.mail() => Box::pin(self.deliver()).await?,
+                () = line.mail() => Box::pin(self.bring()).await?,
                 why = closing.as_mut() => return self.goodbye(why).await,
                 () = sleep_until(house, offer_again) => {
                     self.mail.offer_again = None;
                     self.mail.refused.clear();
                     self.mail.left_in_mailbox = true;
+                    house.lines.nudge_associations(line.node());
                     Box::pin(self.deliver()).await?;
                 }
                 () = quiet.as_mut() => {
@@ -217,6 +223,13 @@ impl<'a> Session<'a> {
                 let offset = output::keep(house, &piece).await?;
                 self.say(Say::OutputAck(OutputAck { command_id, step, stream, offset })).await
             }
+            Some(Said::Report(told)) if told.association.is_some() => self.applied(told).await,
+            Some(Said::AssociationsKept(kept)) => {
+                if !self.associations.answered(node, &kept) {
+                    self.mail.offer_again.get_or_insert(house.clock.now().plus(OFFER_AGAIN));
+                }
+                Ok(())
+            }
             Some(Said::Report(told)) => {
                 let key = (words::command(&told.command_id)?, node.clone());
                 let report = words::report(&told)?;
@@ -251,6 +264,20 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// A run of an association, which is acknowledged as a report of a command is.
+    async fn applied(&self, told: agent::Report) -> Result<(), Refusal> {
+        let (house, node) = (self.house, self.line.node());
+        let run = words::command(&told.command_id)?;
+        let report = words::report(&told)?;
+        let about = words::association_run(told.association)?;
+        let pieces: Vec<_> =
+            told.output.into_iter().map(|output| words::piece(node, output)).collect::<Result<_, _>>()?;
+        applied::reported(house, node, &run, &about, &report, &pieces).await?;
+        house.meters.reports.add(1);
+        house.meters.output_bytes.add(pieces.iter().map(|piece| piece.data.len() as u64).sum());
+        self.say(Say::ReportAck(ReportAck { command_id: told.command_id, seq: told.seq })).await
+    }
+
     async fn answered(&mut self, seq: u64, answer: Answer) -> Result<(), Refusal> {
         if matches!(answer, Answer::Refused { .. }) {
             let again = self.house.clock.now().plus(OFFER_AGAIN);
@@ -272,6 +299,17 @@ impl<'a> Session<'a> {
         let was_full = self.mail.unanswered.len() >= IN_FLIGHT;
         let was_there = self.mail.unanswered.remove(&seq).is_some();
         if was_full && was_there { self.deliver().await } else { Ok(()) }
+    }
+
+    /// Sends everything that the node is to have and has not.
+    async fn bring(&mut self) -> Result<(), Refusal> {
+        self.deliver().await?;
+        if self.line.look_at_associations() {
+            for part in self.associations.parts(self.house, self.line.node()).await? {
+                self.say(Say::Associations(part)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends what is there for the node and was not sent on this stream, as far as there is room.

@@ -1,8 +1,11 @@
 //! What agents say, in the house's own words. Nothing that an agent sends is trusted to be in range.
 
-use fleetwright_proto::agent::{self, InvocationStatus, ReasonCode, step_result};
+use fleetwright_proto::agent::{self, InvocationStatus, ReasonCode, association_run, step_result};
+use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{CommandId, NodeId};
 
+use crate::associations::records::Cause;
+use crate::associations::report::RunTold;
 use crate::commands::output::{Channel, Piece, StreamKey};
 use crate::commands::records::{StepRecord, StepStatus};
 use crate::commands::state::{Reason, Report, State};
@@ -12,6 +15,8 @@ use crate::error::Refusal;
 const STEPS_MAX: usize = 1000;
 /// Texts of a report are cut to this many characters, so that an invocation fits its row.
 const TEXT_MAX_CHARS: usize = 500;
+/// Lines of what a run changed or found different.
+const DRIFT_LINES_MAX: usize = 20;
 
 /// A command id from the wire.
 pub(super) fn command(text: &str) -> Result<CommandId, Refusal> {
@@ -43,6 +48,31 @@ pub(super) fn report(report: &agent::Report) -> Result<Report, Refusal> {
         state: state(report.status())?,
         reason: reason(report)?,
         steps: report.steps.iter().map(step).collect(),
+    })
+}
+
+/// Which run of which association, from the wire.
+pub(super) fn association_run(told: Option<agent::AssociationRun>) -> Result<RunTold, Refusal> {
+    let told = told.ok_or_else(|| Refusal::invalid("a run of no association"))?;
+    let cause = match told.cause() {
+        association_run::Cause::Changed => Cause::Changed,
+        association_run::Cause::Schedule => Cause::Schedule,
+        association_run::Cause::Asked => Cause::Asked,
+        association_run::Cause::Refreshed => Cause::Refreshed,
+        association_run::Cause::Unspecified => return Err(Refusal::invalid("a run without a cause")),
+    };
+    let lines = |lines: &[String]| lines.iter().take(DRIFT_LINES_MAX).map(|line| cut(line)).collect();
+    Ok(RunTold {
+        association: told.association_id.parse().map_err(|error| Refusal::invalid(format!("{error}")))?,
+        execution: told.execution_id.parse().map_err(|error| Refusal::invalid(format!("{error}")))?,
+        version: told.version,
+        document: cut(&told.document_name),
+        document_version: cut(&told.document_version),
+        cause,
+        due: Timestamp::from_millis(told.due_ms),
+        started: Timestamp::from_millis(told.started_ms),
+        changed: lines(&told.changed),
+        different: lines(&told.different),
     })
 }
 

@@ -181,7 +181,7 @@ fn wire_reason(reason: &Reason) -> WireReason {
     WireReason { code: reason.code(), text: reason.text(), values: reason.values().into_iter().collect() }
 }
 
-fn step(step: &StepRecord) -> Step {
+pub(in crate::doors::grpc) fn step(step: &StepRecord) -> Step {
     Step {
         name: step.name.clone(),
         action: step.action.clone(),
