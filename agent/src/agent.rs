@@ -31,7 +31,6 @@ use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
 use crate::status::{LinkStatus, StatusBoard};
 use crate::steps::{Downloads, Packages, Proxies, ScriptFacts};
-use crate::steps::ScriptFacts;
 use crate::update::UpdateFolder;
 
 /// Everything that an agent is given.

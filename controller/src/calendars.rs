@@ -109,7 +109,10 @@ pub async fn get(house: &House, name: &str) -> Result<Kept, CalendarError> {
     if found.view.document_type != DocumentType::ChangeCalendar {
         return Err(CalendarError {
             kind: CalendarErrorKind::InvalidDocumentType,
-            message: format!("{} is of type {}, and not a calendar", found.view.name, found.view.document_type),
+            message: format!(
+                "{} is of type {}, and not a calendar",
+                found.view.name, found.view.document_type
+            ),
         });
     }
     let calendar = parse(&found.content).map_err(|fault| CalendarError {
@@ -178,7 +181,10 @@ pub async fn delete(house: &House, name: &str) -> Result<(), CalendarError> {
     if known.view.document_type != DocumentType::ChangeCalendar {
         return Err(CalendarError {
             kind: CalendarErrorKind::InvalidDocumentType,
-            message: format!("{} is of type {}, and not a calendar", known.view.name, known.view.document_type),
+            message: format!(
+                "{} is of type {}, and not a calendar",
+                known.view.name, known.view.document_type
+            ),
         });
     }
     Ok(delete::delete(house, name).await?)
@@ -200,7 +206,8 @@ pub async fn state(house: &House, names: &[String], at: Timestamp) -> Result<Sta
     let (now, mut moment) = (open(start), start);
     let mut next_transition = None;
     for _ in 0..1_000 {
-        let Some(next) = calendars.values().filter_map(|calendar| calendar.next_transition(moment)).min() else {
+        let Some(next) = calendars.values().filter_map(|calendar| calendar.next_transition(moment)).min()
+        else {
             break;
         };
         if open(next) != now {

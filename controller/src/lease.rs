@@ -93,7 +93,9 @@ mod tests {
     async fn one_holds_it_until_it_ends() {
         let house = test_house();
         let Asked::Held(first) = ask(&house.house, "work", "a").await.unwrap() else { panic!("not held") };
-        let Asked::Elsewhere(until) = ask(&house.house, "work", "b").await.unwrap() else { panic!("held twice") };
+        let Asked::Elsewhere(until) = ask(&house.house, "work", "b").await.unwrap() else {
+            panic!("held twice")
+        };
         assert_eq!(until, house.house.clock.now().plus(GOOD_FOR));
         house.clock.advance(GOOD_FOR);
         let Asked::Held(second) = ask(&house.house, "work", "b").await.unwrap() else { panic!("not held") };

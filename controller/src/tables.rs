@@ -109,9 +109,9 @@ use crate::parameters::names::ParameterKey;
 use crate::parameters::records::{
     LabelRecord, ParameterRecord, TagsRecord, VersionRecord as ParameterVersion,
 };
-use crate::windows::ids::{ExecutionId, TargetId, TaskId, TaskRunId, WindowId};
+use crate::windows::ids::{ExecutionId as WindowExecutionId, TargetId, TaskId, TaskRunId, WindowId};
 use crate::windows::records::{
-    ExecutionRecord, TargetRecord, TaskRecord, TaskRunRecord, WindowRecord, WindowTokenRecord,
+    ExecutionRecord as WindowExecutionRecord, TargetRecord, TaskRecord, TaskRunRecord, WindowRecord, WindowTokenRecord,
 };
 
 pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
@@ -180,11 +180,11 @@ pub const WINDOW_DUE: Table<(Timestamp, WindowId), Mark> = Table::new("window-du
 pub const WINDOW_TOKEN: Table<String, WindowTokenRecord> = Table::new("window-token");
 pub const WINDOW_TARGET: Table<(WindowId, TargetId), TargetRecord> = Table::new("window-target");
 pub const WINDOW_TASK: Table<(WindowId, TaskId), TaskRecord> = Table::new("window-task");
-pub const WINDOW_EXECUTION: Table<ExecutionId, ExecutionRecord> = Table::new("window-execution");
-pub const WINDOW_EXECUTION_TIME: Table<(WindowId, Reverse<u64>, ExecutionId), Mark> =
+pub const WINDOW_EXECUTION: Table<WindowExecutionId, WindowExecutionRecord> = Table::new("window-execution");
+pub const WINDOW_EXECUTION_TIME: Table<(WindowId, Reverse<u64>, WindowExecutionId), Mark> =
     Table::new("window-execution-time");
-pub const WINDOW_EXECUTION_OPEN: Table<ExecutionId, Mark> = Table::new("window-execution-open");
-pub const WINDOW_TASK_RUN: Table<(ExecutionId, TaskRunId), TaskRunRecord> = Table::new("window-task-run");
+pub const WINDOW_EXECUTION_OPEN: Table<WindowExecutionId, Mark> = Table::new("window-execution-open");
+pub const WINDOW_TASK_RUN: Table<(WindowExecutionId, TaskRunId), TaskRunRecord> = Table::new("window-task-run");
 
 #[cfg(test)]
 mod tests;

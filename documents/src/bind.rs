@@ -162,7 +162,9 @@ impl Document {
         let mut bound = self.bound(entries.into_iter().collect());
         for (token, value) in tokens {
             match value {
-                Value::String(secret) if token.starts_with(SECURE) => drop(bound.opened.insert(token, secret)),
+                Value::String(secret) if token.starts_with(SECURE) => {
+                    drop(bound.opened.insert(token, secret))
+                }
                 value => drop(bound.stored.insert(token, value)),
             }
         }

@@ -35,7 +35,9 @@ pub(crate) enum ArgumentError {
          --value-file FILE, or --value-file - for standard input; think about whether it is to be changed now"
     )]
     SecretInArguments,
-    #[error("no value, and nobody is at the terminal: give --value-file FILE, or --value-file - for standard input")]
+    #[error(
+        "no value, and nobody is at the terminal: give --value-file FILE, or --value-file - for standard input"
+    )]
     NoValue,
     #[error("{0} is a secret: --decrypt opens it")]
     Secret(String),

@@ -148,10 +148,13 @@ async fn known(
 
 /// A group that was deleted has nobody in it.
 async fn groups_of(house: &House, content: &Content) -> Result<Groups, Refusal> {
-    let mut found = Groups::new();
+    let mut found = Groups::default();
     for selector in &content.targets {
         match groups::named(house, std::slice::from_ref(selector)).await {
-            Ok(groups) => found.extend(groups),
+            Ok(groups) => {
+                found.targets.extend(groups.targets);
+                found.found.extend(groups.found);
+            }
             Err(refusal) if refusal.kind == crate::error::Kind::NotFound => {}
             Err(refusal) => return Err(refusal),
         }

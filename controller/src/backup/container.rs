@@ -275,10 +275,7 @@ fn key(header: &Header, opener: &Opener<'_>) -> Result<LessSafeKey, ContainerErr
             bytes.copy_from_slice(tag.as_ref());
         }
         (SealedWith::RootKey { mark }, Opener::RootKey(root)) => {
-            return Err(ContainerError::OtherRootKey {
-                wanted: mark.clone(),
-                found: root.mark().to_owned(),
-            });
+            return Err(ContainerError::OtherRootKey { wanted: mark.clone(), found: root.mark().to_owned() });
         }
         (SealedWith::Passphrase { .. }, Opener::RootKey(_)) => return Err(ContainerError::NeedsPassphrase),
         (SealedWith::RootKey { mark }, Opener::Passphrase(_)) => {

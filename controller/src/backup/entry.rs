@@ -12,13 +12,26 @@ const PART_MAX_BYTES: usize = 256 << 20;
 /// One entry. Rows and changes are applied in their order: a change may say again what a row said already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    Put { key: Bytes, value: Bytes },
-    Delete { key: Bytes },
-    Blob { path: String, data: Bytes },
+    Put {
+        key: Bytes,
+        value: Bytes,
+    },
+    Delete {
+        key: Bytes,
+    },
+    Blob {
+        path: String,
+        data: Bytes,
+    },
     /// Of the data folder, by its path in it.
-    File { path: String, data: Bytes },
+    File {
+        path: String,
+        data: Bytes,
+    },
     /// As it stands in its file. Only under a passphrase.
-    RootKey { text: Bytes },
+    RootKey {
+        text: Bytes,
+    },
     End(Counts),
 }
 

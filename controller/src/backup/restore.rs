@@ -44,7 +44,9 @@ pub enum RestoreError {
     Exists(PathBuf),
     #[error("{0} is left from a restore that was stopped: delete it, and try again")]
     LeftOver(PathBuf),
-    #[error("there is another root key in {0}: move it away, or name another place for the root key of the backup")]
+    #[error(
+        "there is another root key in {0}: move it away, or name another place for the root key of the backup"
+    )]
     OtherRootKey(PathBuf),
     #[error("cannot write {path}")]
     Write { path: PathBuf, source: std::io::Error },
@@ -165,10 +167,7 @@ impl Entries {
 }
 
 /// Reads everything and writes nothing.
-fn prove(
-    path: &Path,
-    opener: &Opener<'_>,
-) -> Result<(Header, Counts, Option<RootKey>), RestoreError> {
+fn prove(path: &Path, opener: &Opener<'_>) -> Result<(Header, Counts, Option<RootKey>), RestoreError> {
     let (header, mut entries) = Entries::open(path, opener)?;
     let (mut counts, mut end, mut root) = (Counts::default(), None, None);
     while let Some(entry) = entries.next()? {
@@ -200,12 +199,7 @@ fn stays_inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-async fn write(
-    path: &Path,
-    opener: &Opener<'_>,
-    folder: &Path,
-    proved: Counts,
-) -> Result<(), RestoreError> {
+async fn write(path: &Path, opener: &Opener<'_>, folder: &Path, proved: Counts) -> Result<(), RestoreError> {
     let failed = |source| RestoreError::Write { path: folder.to_owned(), source };
     for part in ["", "store", "blobs"] {
         new_private_folder(&folder.join(part)).map_err(failed)?;

@@ -202,7 +202,9 @@ fn files(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
             let (name, path) = (entry.file_name(), folder.join(entry.file_name()));
             let metadata = entry.metadata()?;
             let is_root = name.to_string_lossy().starts_with("root-key");
-            if metadata.is_dir() && !(folder.as_os_str().is_empty() && NOT_FILES.iter().any(|not| name == *not)) {
+            if metadata.is_dir()
+                && !(folder.as_os_str().is_empty() && NOT_FILES.iter().any(|not| name == *not))
+            {
                 folders.push(path);
             } else if metadata.is_file() && !is_root && metadata.len() <= FILE_MAX_BYTES {
                 found.push(path);

@@ -182,7 +182,11 @@ async fn a_backup_under_writes_is_the_store_at_one_moment() {
             batch.put(format!("a{row:02}"), number.to_string());
             batch.put(format!("z{row:02}"), number.to_string());
         }
-        if number.is_multiple_of(2) { batch.put("m", "here") } else { batch.delete("m") };
+        if number.is_multiple_of(2) {
+            batch.put("m", "here")
+        } else {
+            batch.delete("m")
+        };
         batch
     };
     house.store.commit(write(0)).await.unwrap();

@@ -168,7 +168,8 @@ struct Moment {
 
 impl Draft {
     fn finish(self, calendar_zone: Zone) -> Result<Option<Event>, CalendarFault> {
-        let by_name: BTreeMap<&str, &Line> = self.lines.iter().map(|line| (line.name.as_str(), line)).collect();
+        let by_name: BTreeMap<&str, &Line> =
+            self.lines.iter().map(|line| (line.name.as_str(), line)).collect();
         if by_name.get("STATUS").is_some_and(|line| line.value.eq_ignore_ascii_case("CANCELLED")) {
             return Ok(None);
         }
@@ -184,7 +185,8 @@ impl Draft {
             (Some(line), _) => {
                 let end = moment(line)?;
                 let end_zone = end.zone.unwrap_or(calendar_zone);
-                let wall = if end_zone == zone { end.wall } else { zone.wall_at(end_zone.moment_of(end.wall)) };
+                let wall =
+                    if end_zone == zone { end.wall } else { zone.wall_at(end_zone.moment_of(end.wall)) };
                 wall - start.wall
             }
             (None, Some(line)) => duration(line)?,
@@ -201,7 +203,10 @@ impl Draft {
 
 fn moment(line: &Line) -> Result<Moment, CalendarFault> {
     let wrong = || {
-        line.fault(format!("{}: `{}` is not a time: write 20261224T180000Z or 20261224", line.name, line.value))
+        line.fault(format!(
+            "{}: `{}` is not a time: write 20261224T180000Z or 20261224",
+            line.name, line.value
+        ))
     };
     let zone = match line.parameters.get("TZID") {
         Some(name) => Some(name.parse::<Zone>().map_err(|error| line.fault(error.to_string()))?),

@@ -78,11 +78,15 @@ pub enum DocumentSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Text {
     Here(String),
-    Blob { sha256: String },
+    Blob {
+        sha256: String,
+    },
     /// Under seal: it holds secrets.
     Sealed(Sealed),
     /// The blob is a [`Sealed`], as JSON.
-    SealedBlob { sha256: String },
+    SealedBlob {
+        sha256: String,
+    },
 }
 
 /// Who wanted a command cancelled, and when.

@@ -23,8 +23,8 @@ use super::records::{
     CommandRecord, Dispatch, DocumentSource, DocumentUsed, InvocationRecord, Mark, Outcome, TargetsRecord,
     TokenRecord, WaveRecord,
 };
-use super::roster::TARGETS_ROW_NODES;
 use super::references;
+use super::roster::TARGETS_ROW_NODES;
 use super::state::{self, Reason};
 use super::tally::{Counts, Verdict};
 use crate::documents::find;

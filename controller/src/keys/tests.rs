@@ -176,7 +176,8 @@ async fn a_rotation_of_the_root_key_that_nobody_was_told_of_is_taken_over() {
     // As the process would be when its commit was durable and the answer was lost.
     std::fs::rename(&path, _folder.path().join("root-key.new")).unwrap();
     std::fs::write(&path, &old).unwrap();
-    house.keys = KeyRing::of(super::root::RootKey::from_text(&old, "x").unwrap().kept_in(&path), UnknownKeys::Make);
+    house.keys =
+        KeyRing::of(super::root::RootKey::from_text(&old, "x").unwrap().kept_in(&path), UnknownKeys::Make);
     rotate::run_once(&house).await.unwrap();
     assert_eq!(house.keys.root().mark(), mark);
     assert_eq!(value(&house, "p").await, "hunter2");

@@ -163,14 +163,22 @@ fn access_examples(seen: &mut Vec<&'static str>) {
 }
 
 fn window_examples(seen: &mut Vec<&'static str>) {
-    check(seen, &LEASE, r#"{"format":1,"holder":"67e55044-10b1-426f-9247-bb680e5fe0c8","until":1790000030000}"#);
+    check(
+        seen,
+        &LEASE,
+        r#"{"format":1,"holder":"67e55044-10b1-426f-9247-bb680e5fe0c8","until":1790000030000}"#,
+    );
     check(
         seen,
         &WINDOW,
         r#"{"format":1,"name":"patch-night","description":"","enabled":true,"schedule":"cron(0 2 ? * SUN#2 *)","timezone":"Europe/Berlin","offset_days":2,"start":{"text":"2026-11-04","at":1793750400000},"end":null,"duration_hours":4,"cutoff_hours":1,"grace_minutes":30,"allow_unassociated_targets":false,"calendars":["freeze"],"tags":{"team":"web"},"created":1790000000000,"created_by":"admin","modified":1790000000000,"anchor":1790000000000,"next":1794276000000,"open":"67e55044-10b1-826f-9247-bb680e5fe0c8"}"#,
     );
     check(seen, &WINDOW_DUE, r#"{"format":1}"#);
-    check(seen, &WINDOW_TOKEN, r#"{"format":1,"made":"mw-0123456789abcdef0","request":"ef","at":1790000000000}"#);
+    check(
+        seen,
+        &WINDOW_TOKEN,
+        r#"{"format":1,"made":"mw-0123456789abcdef0","request":"ef","at":1790000000000}"#,
+    );
     check(
         seen,
         &WINDOW_TARGET,

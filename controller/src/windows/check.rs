@@ -86,7 +86,8 @@ pub(super) fn window(window: &WindowRecord) -> Result<(), WindowError> {
         zone.parse::<Zone>().map_err(|error| wrong(error.to_string()))?;
     }
     if let Some(days) = window.offset_days {
-        let schedule = fleetwright_schedule::Schedule::new(expression, fleetwright_schedule::Instant::default());
+        let schedule =
+            fleetwright_schedule::Schedule::new(expression, fleetwright_schedule::Instant::default());
         schedule.put_off(days).map_err(|error| wrong(error.to_string()))?;
     }
     if let (Some(start), Some(end)) = (&window.start, &window.end)
@@ -99,7 +100,10 @@ pub(super) fn window(window: &WindowRecord) -> Result<(), WindowError> {
         )));
     }
     if !DURATION_HOURS.contains(&window.duration_hours) {
-        return Err(wrong(format!("the duration of {} hours is out of range: 1 to 24", window.duration_hours)));
+        return Err(wrong(format!(
+            "the duration of {} hours is out of range: 1 to 24",
+            window.duration_hours
+        )));
     }
     if window.cutoff_hours > CUTOFF_MAX_HOURS {
         return Err(wrong(format!("the cut-off of {} hours is out of range: 0 to 23", window.cutoff_hours)));
@@ -114,7 +118,10 @@ pub(super) fn window(window: &WindowRecord) -> Result<(), WindowError> {
         return Err(wrong(format!("the grace of {minutes} minutes is out of range: 0 to 1440")));
     }
     if window.calendars.len() > CALENDARS_MAX {
-        return Err(wrong(format!("{} calendars are too many: {CALENDARS_MAX} at most", window.calendars.len())));
+        return Err(wrong(format!(
+            "{} calendars are too many: {CALENDARS_MAX} at most",
+            window.calendars.len()
+        )));
     }
     Ok(())
 }

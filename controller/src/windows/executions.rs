@@ -73,7 +73,8 @@ pub async fn task(house: &House, id: &ExecutionId, run: &TaskRunId) -> Result<Ta
     get(house, id).await?;
     let row = WINDOW_TASK_RUN.get(&*house.store, &(id.clone(), run.clone())).await?;
     row.map(|row| row.value).ok_or_else(|| {
-        Fault::DoesNotExist.because(format!("execution {id} has no task {run}: `window show` lists its tasks"))
+        Fault::DoesNotExist
+            .because(format!("execution {id} has no task {run}: `window show` lists its tasks"))
     })
 }
 

@@ -73,7 +73,8 @@ fn of_task(execution: &ExecutionRecord, run: &TaskRunRecord) -> Explanation {
     facts.push(fact("cut-off", rfc3339(execution.cutoff)));
     facts.push(fact("end", rfc3339(execution.end)));
     for one in &run.invocations {
-        let on = one.target.as_ref().map_or_else(|| "its nodes".to_owned(), |target| format!("target {target}"));
+        let on =
+            one.target.as_ref().map_or_else(|| "its nodes".to_owned(), |target| format!("target {target}"));
         let command = one.command.as_ref().map(|id| format!(", command {id}")).unwrap_or_default();
         let text = format!("{on}: {}, {}{command}", one.state.name(), one.reason.text());
         facts.push(fact("invocation", text));

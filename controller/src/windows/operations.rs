@@ -186,7 +186,8 @@ fn set<T>(known: &mut T, wanted: Option<T>) {
 async fn check_calendars(house: &House, window: &WindowRecord) -> Result<(), WindowError> {
     for name in &window.calendars {
         let described = crate::calendars::get(house, name).await;
-        described.map_err(|error| check::wrong(format!("calendar {}: {}", check::shown(name), error.message)))?;
+        described
+            .map_err(|error| check::wrong(format!("calendar {}: {}", check::shown(name), error.message)))?;
     }
     Ok(())
 }
@@ -348,7 +349,8 @@ pub(super) fn move_due(
 }
 
 pub(super) fn busy(id: &WindowId) -> WindowError {
-    crate::error::Refusal::unavailable(format!("window {id} is being changed by somebody else: try again")).into()
+    crate::error::Refusal::unavailable(format!("window {id} is being changed by somebody else: try again"))
+        .into()
 }
 
 /// Sets and removes tags of a window.
@@ -403,4 +405,3 @@ pub async fn delete(house: &House, id: &WindowId, by: &str) -> Result<bool, Wind
     }
     Err(busy(id))
 }
-

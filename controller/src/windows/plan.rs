@@ -106,7 +106,9 @@ fn begin(facts: &Facts<'_>, at: usize, run: &TaskRunRecord) -> Option<Move> {
     }
     match condition {
         None => {}
-        Some((after, None)) => return end(State::Skipped, Reason::ConditionMissing { task: after.task.clone() }),
+        Some((after, None)) => {
+            return end(State::Skipped, Reason::ConditionMissing { task: after.task.clone() });
+        }
         Some((_, Some(found))) if !found.is_final() => return None,
         Some((after, Some(found))) => {
             let met = match after.result {
@@ -131,9 +133,10 @@ fn begin(facts: &Facts<'_>, at: usize, run: &TaskRunRecord) -> Option<Move> {
 fn go_on(facts: &Facts<'_>, at: usize, run: &TaskRunRecord, moves: &mut Vec<Move>) {
     let execution = facts.execution;
     let at_end = facts.now >= execution.end && run.task.cutoff == Cutoff::Cancel;
-    let over_limit = run.invocations.iter().any(|one| {
-        one.state.is_final() && end_of(facts, one).is_some_and(|end| end.over_limit)
-    });
+    let over_limit = run
+        .invocations
+        .iter()
+        .any(|one| one.state.is_final() && end_of(facts, one).is_some_and(|end| end.over_limit));
     let mut busy = false;
     for (place, one) in run.invocations.iter().enumerate() {
         if one.state.is_final() {
@@ -177,7 +180,9 @@ fn end_of<'a>(facts: &'a Facts<'_>, one: &InvocationRecord) -> Option<&'a Comman
 /// A command that was cancelled because the window ended is told so.
 fn told(one: &InvocationRecord, end: &CommandEnd) -> (State, Reason) {
     match (&one.state, &one.reason, end.state) {
-        (State::Cancelling, Reason::EndOfWindow { .. }, State::Cancelled) => (State::TimedOut, one.reason.clone()),
+        (State::Cancelling, Reason::EndOfWindow { .. }, State::Cancelled) => {
+            (State::TimedOut, one.reason.clone())
+        }
         (State::Cancelling, cancelled, State::Cancelled) => (State::Cancelled, cancelled.clone()),
         _ => (end.state, end.reason.clone()),
     }

@@ -25,7 +25,8 @@ use crate::house::House;
 use crate::lease::{self, Asked, Term};
 use crate::records::Pages;
 use crate::tables::{
-    COMMAND, WINDOW, WINDOW_DUE, WINDOW_EXECUTION, WINDOW_EXECUTION_OPEN, WINDOW_EXECUTION_TIME, WINDOW_TASK_RUN,
+    COMMAND, WINDOW, WINDOW_DUE, WINDOW_EXECUTION, WINDOW_EXECUTION_OPEN, WINDOW_EXECUTION_TIME,
+    WINDOW_TASK_RUN,
 };
 
 const LEASE: &str = "windows";
@@ -184,7 +185,8 @@ impl Scheduler {
             if due.is_empty() || in_vain > IN_VAIN_MAX {
                 return Ok(!due.is_empty());
             }
-            let fired = join_all(due.iter().map(|(at, window)| fire_one(house, &self.term, window, *at))).await;
+            let fired =
+                join_all(due.iter().map(|(at, window)| fire_one(house, &self.term, window, *at))).await;
             let mut settled = false;
             for (result, (_, window)) in fired.into_iter().zip(&due) {
                 match result {

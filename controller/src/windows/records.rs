@@ -167,10 +167,7 @@ json_record!(TaskRecord, 1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
     RunCommand(RunCommand),
-    Automation {
-        version: String,
-        parameters: BTreeMap<String, Vec<String>>,
-    },
+    Automation { version: String, parameters: BTreeMap<String, Vec<String>> },
 }
 
 impl Work {
@@ -330,36 +327,75 @@ pub enum Reason {
     WaitingForTurn {},
     AtWork {},
     /// Could not be sent yet; it is tried again.
-    NotSentYet { problem: String },
+    NotSentYet {
+        problem: String,
+    },
     Succeeded {},
     /// Nothing was registered that could run.
     NoTasks {},
     /// The execution before it had not ended.
-    Overlapping { execution: ExecutionId },
+    Overlapping {
+        execution: ExecutionId,
+    },
     /// Noticed later than its grace allows, by a controller that was started at `started`.
-    Missed { noticed: Timestamp, started: Timestamp, grace_minutes: u64 },
+    Missed {
+        noticed: Timestamp,
+        started: Timestamp,
+        grace_minutes: u64,
+    },
     /// A calendar said that nothing may be started.
-    Blackout { calendar: String },
+    Blackout {
+        calendar: String,
+    },
     /// A calendar could not be read, and nobody can say that it is open.
-    NoCalendar { calendar: String, problem: String },
+    NoCalendar {
+        calendar: String,
+        problem: String,
+    },
     /// The other task did not end as it would have had to.
-    ConditionNotMet { task: TaskId, wanted: Ended, found: State },
-    ConditionMissing { task: TaskId },
-    AfterCutoff { cutoff: Timestamp },
+    ConditionNotMet {
+        task: TaskId,
+        wanted: Ended,
+        found: State,
+    },
+    ConditionMissing {
+        task: TaskId,
+    },
+    AfterCutoff {
+        cutoff: Timestamp,
+    },
     /// The window ended and the task asked to be cancelled then.
-    EndOfWindow { end: Timestamp },
+    EndOfWindow {
+        end: Timestamp,
+    },
     /// The command ended so.
-    Command { details: String, text: String },
+    Command {
+        details: String,
+        text: String,
+    },
     /// The command could not be sent.
-    Refused { problem: String },
+    Refused {
+        problem: String,
+    },
     CommandGone {},
-    TargetGone { target: TargetId },
+    TargetGone {
+        target: TargetId,
+    },
     NoAutomation {},
     ErrorLimit {},
-    Cancelled { by: String },
-    WindowDeleted { by: String },
+    Cancelled {
+        by: String,
+    },
+    WindowDeleted {
+        by: String,
+    },
     /// What it is made of ended so.
-    Parts { failed: u32, timed_out: u32, cancelled: u32, skipped: u32 },
+    Parts {
+        failed: u32,
+        timed_out: u32,
+        cancelled: u32,
+        skipped: u32,
+    },
 }
 
 impl Reason {
@@ -401,19 +437,28 @@ impl Reason {
             Self::ConditionNotMet { task, wanted, found } => {
                 format!("it was to run if task {task} {wanted}, and that one ended {}", found.name())
             }
-            Self::ConditionMissing { task } => format!("it was to run after task {task}, which the window has not"),
+            Self::ConditionMissing { task } => {
+                format!("it was to run after task {task}, which the window has not")
+            }
             Self::AfterCutoff { cutoff } => format!("not started by the cut-off at {}", rfc3339(*cutoff)),
             Self::EndOfWindow { end } => format!("cancelled at the end of the window, {}", rfc3339(*end)),
             Self::Command { details, text } => format!("{details}: {text}"),
             Self::Refused { problem } => problem.clone(),
             Self::CommandGone {} => "its command is not kept any more".into(),
-            Self::TargetGone { target } => format!("target {target} is not registered with the window any more"),
+            Self::TargetGone { target } => {
+                format!("target {target} is not registered with the window any more")
+            }
             Self::NoAutomation {} => "this controller has no automation engine, and ran nothing".into(),
             Self::ErrorLimit {} => "not started: too many errors on the targets before it".into(),
             Self::Cancelled { by } => format!("cancelled by {by}"),
             Self::WindowDeleted { by } => format!("the window was deleted by {by}"),
             Self::Parts { failed, timed_out, cancelled, skipped } => {
-                let parts = [(failed, "failed"), (timed_out, "timed out"), (cancelled, "cancelled"), (skipped, "skipped")];
+                let parts = [
+                    (failed, "failed"),
+                    (timed_out, "timed out"),
+                    (cancelled, "cancelled"),
+                    (skipped, "skipped"),
+                ];
                 let told: Vec<_> = parts
                     .iter()
                     .filter(|(count, _)| **count > 0)

@@ -13,14 +13,15 @@ use super::ids::{ExecutionId, InvocationId, TaskRunId};
 use super::plan::{self, CommandEnd, Facts, Move};
 use super::pseudo::{self, Values};
 use super::records::{
-    ExecutionRecord, InvocationRecord, Reason, ResourceType, RunCommand, State, TaskRunRecord, TaskTargets, Work,
+    ExecutionRecord, InvocationRecord, Reason, ResourceType, RunCommand, State, TaskRunRecord, TaskTargets,
+    Work,
 };
 use crate::calendars;
+use crate::commands::cancel;
 use crate::commands::operations::{self as commands, Status};
 use crate::commands::records::CommandRecord;
 use crate::commands::send::{self, DocumentHash, NotifyWish, Wanted, WhenEmpty, Wish};
 use crate::commands::tally::Verdict;
-use crate::commands::cancel;
 use crate::documents::kinds::HashType;
 use crate::error::{Kind, Refusal};
 use crate::house::House;
@@ -57,10 +58,11 @@ pub(super) struct Waiting {
 pub(super) async fn advance(house: &House, term: &Term, id: &ExecutionId) -> Result<Waiting, WindowError> {
     let mut held_back = BTreeSet::new();
     loop {
-        let Some(found) = load(house, id).await? else { return Ok(Waiting { over: true, ..Waiting::default() }) };
+        let Some(found) = load(house, id).await? else {
+            return Ok(Waiting { over: true, ..Waiting::default() });
+        };
         let now = house.clock.now();
-        let tasks: Vec<_> =
-            found.tasks.iter().map(|row| (row.key.1.clone(), row.value.clone())).collect();
+        let tasks: Vec<_> = found.tasks.iter().map(|row| (row.key.1.clone(), row.value.clone())).collect();
         let facts = Facts {
             now,
             execution: &found.execution.value,
@@ -192,8 +194,7 @@ async fn apply(
                     cancel::cancel(house, command, &[], &canceller(execution)).await?;
                 }
                 one.state = State::Cancelling;
-                one.reason =
-                    execution.cancel.clone().unwrap_or(Reason::EndOfWindow { end: execution.end });
+                one.reason = execution.cancel.clone().unwrap_or(Reason::EndOfWindow { end: execution.end });
                 found.tasks[at].value.state = State::Cancelling;
                 changed.insert(at);
             }
@@ -308,7 +309,9 @@ async fn find_sent(
     id: &InvocationId,
 ) -> Result<Result<(CommandId, CommandRecord), usize>, WindowError> {
     for send in 0..SENDS_MAX {
-        let Some(row) = COMMAND_TOKEN.get(&*house.store, &token(id, send)).await? else { return Ok(Err(send)) };
+        let Some(row) = COMMAND_TOKEN.get(&*house.store, &token(id, send)).await? else {
+            return Ok(Err(send));
+        };
         let Some(command) = COMMAND.get(&*house.store, &row.value.command).await? else { continue };
         let half_written = command.value.outcome.as_ref().map(|outcome| &outcome.verdict);
         if !matches!(half_written, Some(Verdict::SendInterrupted {})) {

@@ -133,7 +133,8 @@ fn apply(record: &mut TargetRecord, wish: TargetWish) -> Result<(), WindowError>
 
 /// The answer to a target that the window does not have.
 pub(super) fn unknown(window: &WindowId, id: &TargetId) -> WindowError {
-    Fault::DoesNotExist.because(format!("window {window} has no target {id}: `window show` lists its targets"))
+    Fault::DoesNotExist
+        .because(format!("window {window} has no target {id}: `window show` lists its targets"))
 }
 
 /// Every target of a window, by id.

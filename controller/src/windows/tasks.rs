@@ -11,9 +11,7 @@ use super::fault::{Fault, WindowError};
 use super::ids::{TargetId, TaskId, WindowId};
 use super::operations::{self, Change, busy};
 use super::pseudo;
-use super::records::{
-    After, Cutoff, RunCommand, TargetRecord, TaskRecord, TaskTargets, WindowRecord, Work,
-};
+use super::records::{After, Cutoff, RunCommand, TargetRecord, TaskRecord, TaskTargets, WindowRecord, Work};
 use super::tokens::Token;
 use crate::commands::limits::{parse_concurrency, parse_errors};
 use crate::commands::notify::Notify;
@@ -83,7 +81,8 @@ pub async fn register(house: &House, new: NewTask) -> Result<TaskId, WindowError
         // Among equals the one that was registered first comes first, however fast the next one came.
         let later = others.iter().map(|(_, other)| other.created.plus(Duration::from_millis(1)));
         record.created = later.chain([record.created]).max().unwrap_or(record.created);
-        let record = checked(house, &new.window, &window.value, &id, record, new.wish.clone(), &others).await?;
+        let record =
+            checked(house, &new.window, &window.value, &id, record, new.wish.clone(), &others).await?;
         let mut batch = Batch::new();
         WINDOW.replace(&mut batch, &window)?;
         WINDOW_TASK.insert(&mut batch, &(new.window.clone(), id.clone()), &record)?;
@@ -296,9 +295,8 @@ async fn check_associated(
     registered: &[(TargetId, TargetRecord)],
     name: &str,
 ) -> Result<(), WindowError> {
-    let (id, node) = nodes::resolve(house, name)
-        .await
-        .map_err(|error| Fault::DoesNotExist.because(error.message))?;
+    let (id, node) =
+        nodes::resolve(house, name).await.map_err(|error| Fault::DoesNotExist.because(error.message))?;
     for (_, target) in registered {
         let groups = groups::named(house, &target.targets).await?;
         if selectors::matches(&target.targets, &groups, &id, &node) {
@@ -315,8 +313,10 @@ async fn check_associated(
 fn check_order(id: &TaskId, record: &TaskRecord, others: &[(TaskId, TaskRecord)]) -> Result<(), WindowError> {
     if let Some(after) = &record.after {
         let Some((_, other)) = others.iter().find(|(other, _)| *other == after.task && other != id) else {
-            return Err(Fault::DoesNotExist
-                .because(format!("the task that this one depends on, {}, is not in the window", after.task)));
+            return Err(Fault::DoesNotExist.because(format!(
+                "the task that this one depends on, {}, is not in the window",
+                after.task
+            )));
         };
         if other.priority >= record.priority {
             return Err(wrong(format!(

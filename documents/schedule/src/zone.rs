@@ -66,7 +66,9 @@ impl Zone {
     /// What the wall shows at that moment; UTC's at the ends of the calendar.
     #[must_use]
     pub fn wall_at(self, instant: Instant) -> NaiveDateTime {
-        let within = instant.checked_sub_days(chrono::Days::new(2)).zip(instant.checked_add_days(chrono::Days::new(2)));
+        let within = instant
+            .checked_sub_days(chrono::Days::new(2))
+            .zip(instant.checked_add_days(chrono::Days::new(2)));
         if within.is_some() { self.wall(instant) } else { instant.naive_utc() }
     }
 
@@ -80,7 +82,8 @@ impl Zone {
     /// that no wall shows. At the ends of the calendar it is what it would be in UTC.
     #[must_use]
     pub fn moment_of(self, wall: NaiveDateTime) -> Instant {
-        let within = wall.checked_sub_signed(TimeDelta::days(2)).zip(wall.checked_add_signed(TimeDelta::days(2)));
+        let within =
+            wall.checked_sub_signed(TimeDelta::days(2)).zip(wall.checked_add_signed(TimeDelta::days(2)));
         if within.is_some() { self.moments(wall).first } else { wall.and_utc() }
     }
 

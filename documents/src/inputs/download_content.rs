@@ -107,7 +107,9 @@ impl DownloadContent {
             }
             Source::Http { login: HttpLogin::Basic { user, password }, .. }
             | Source::Http { login: HttpLogin::Digest { user, password }, .. } => vec![user, password],
-            Source::Http { login: HttpLogin::None, .. } | Source::S3 { .. } | Source::Document { .. } => Vec::new(),
+            Source::Http { login: HttpLogin::None, .. } | Source::S3 { .. } | Source::Document { .. } => {
+                Vec::new()
+            }
         };
         credentials.into_iter().for_each(|credential| credential.open(&find));
         self

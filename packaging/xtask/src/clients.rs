@@ -23,12 +23,16 @@ pub(crate) fn test() -> Result<()> {
     let path = [&node.folder, &python_folder(&python)].map(PathBuf::as_path);
     run::program_with(
         &python,
-        &["-m", "pytest", "-q", "-p", "no:cacheprovider", "--programs"].map(str::to_owned).into_iter().chain([
-            run::target().join("debug").display().to_string(),
-            "--node-modules".to_owned(),
-            installed.join("node").display().to_string(),
-            tests.display().to_string(),
-        ]).collect::<Vec<_>>(),
+        &["-m", "pytest", "-q", "-p", "no:cacheprovider", "--programs"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([
+                run::target().join("debug").display().to_string(),
+                "--node-modules".to_owned(),
+                installed.join("node").display().to_string(),
+                tests.display().to_string(),
+            ])
+            .collect::<Vec<_>>(),
         &path,
     )
 }
@@ -66,11 +70,15 @@ struct Node {
 
 fn node(python: &Path, installed: &Path) -> Result<Node> {
     let answers = |program: &Path| {
-        let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let asked =
+            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         asked.is_ok_and(|status| status.success())
     };
     let folders = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    let here = folders.into_iter().flatten().find(|folder| answers(&folder.join("node")) && answers(&folder.join("npm")));
+    let here = folders
+        .into_iter()
+        .flatten()
+        .find(|folder| answers(&folder.join("node")) && answers(&folder.join("npm")));
     if let Some(folder) = here {
         return Ok(Node { folder });
     }

@@ -74,7 +74,11 @@ fn secrets_are_told_to_whoever_asks_for_them_and_to_nobody_else() {
         &["parameter", "list", "-o", "json"],
     ] {
         let shown = site.types(words).expect_code(0);
-        assert!(!shown.text().contains("hunter") && shown.text().contains("app"), "{words:?} {}", shown.text());
+        assert!(
+            !shown.text().contains("hunter") && shown.text().contains("app"),
+            "{words:?} {}",
+            shown.text()
+        );
     }
     let covered = site.types(&["parameter", "get", "/app/password", "--raw"]).expect_code(USAGE);
     assert!(covered.stderr.contains("--decrypt"), "{}", covered.stderr);
@@ -99,7 +103,9 @@ fn secrets_are_told_to_whoever_asks_for_them_and_to_nobody_else() {
     site.kill_controller();
     let moved = site.path().join("elsewhere");
     fs::rename(&root_key, &moved).unwrap();
-    let serve = || Ended::of(Program::Fleetwright.command(site.path()).arg("serve").arg("--config").arg(site.config()));
+    let serve = || {
+        Ended::of(Program::Fleetwright.command(site.path()).arg("serve").arg("--config").arg(site.config()))
+    };
     let missing = serve().expect_code(REFUSED);
     assert!(missing.stderr.contains("the root key is missing"), "{}", missing.stderr);
     fs::write(&root_key, "fwroot_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
@@ -162,7 +168,8 @@ fn a_command_reads_parameters_and_keeps_its_own_secrets_sealed() {
     site.wait_for_nodes(1);
     let said = site.types(&["run", "--target", "all", "--", "echo {{ssm:/app/url}}"]).expect_code(0).text();
     assert!(said.contains("https://app.example"), "{said}");
-    let secret = site.types(&["run", "--target", "all", "--", "echo {{ssm:/app/password}}"]).expect_code(REFUSED);
+    let secret =
+        site.types(&["run", "--target", "all", "--", "echo {{ssm:/app/password}}"]).expect_code(REFUSED);
     assert!(secret.stderr.contains("SecureString") && !secret.stderr.contains("hunter"), "{}", secret.stderr);
 
     let document = site.path().join("secret.json");

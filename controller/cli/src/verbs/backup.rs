@@ -71,11 +71,7 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, args: BackupArgs) -> Result<
     }
 }
 
-async fn receive(
-    operator: &Operator,
-    passphrase: String,
-    file: &mut std::fs::File,
-) -> Result<u64, Failure> {
+async fn receive(operator: &Operator, passphrase: String, file: &mut std::fs::File) -> Result<u64, Failure> {
     let mut client = BackupsClient::with_origin(operator.channel(), operator.channel().origin());
     let mut pieces = client.take_backup(TakeBackupRequest { passphrase }).await?.into_inner();
     let mut bytes = 0;

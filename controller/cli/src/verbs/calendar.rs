@@ -139,7 +139,11 @@ fn state_word(open: bool) -> &'static str {
     if open { "OPEN" } else { "CLOSED" }
 }
 
-fn show(io: &mut Io, asked: &Asked, calendar: Option<fleetwright_proto::control::Calendar>) -> Result<(), Failure> {
+fn show(
+    io: &mut Io,
+    asked: &Asked,
+    calendar: Option<fleetwright_proto::control::Calendar>,
+) -> Result<(), Failure> {
     let calendar = Calendar::from(calendar.ok_or(Failure::IncompleteAnswer("calendar"))?);
     let now = io.clock.now();
     render::one(io, asked.format, &calendar, |calendar| {

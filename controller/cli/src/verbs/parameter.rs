@@ -335,8 +335,7 @@ async fn label(io: &mut Io, asked: &Asked, request: LabelParameterRequest) -> Re
     let name = request.name.clone();
     let answer = client(&operator).label_parameter(request).await?.into_inner();
     let bad = !answer.invalid.is_empty();
-    let done =
-        Labelled { name, version: answer.version, removed: answer.removed, invalid: answer.invalid };
+    let done = Labelled { name, version: answer.version, removed: answer.removed, invalid: answer.invalid };
     match asked.format {
         Format::Table => io.note(&format!("version {} of {}", done.version, escape(&done.name))),
         _ => render::one(io, asked.format, &done, |_| Vec::new())?,

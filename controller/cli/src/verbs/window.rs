@@ -194,7 +194,11 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, verb: WindowVerb) -> Result<
     Ok(Exit::Done)
 }
 
-fn show(io: &mut Io, asked: &Asked, window: Option<fleetwright_proto::control::Window>) -> Result<(), Failure> {
+fn show(
+    io: &mut Io,
+    asked: &Asked,
+    window: Option<fleetwright_proto::control::Window>,
+) -> Result<(), Failure> {
     let window = Window::from(window.ok_or(Failure::IncompleteAnswer("window"))?);
     let now = io.clock.now();
     render::one(io, asked.format, &window, |window| fields(now, window))?;

@@ -16,14 +16,13 @@ use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
-    Key, Parameter, PutParameterRequest,
     AccessKey, Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest,
     CreateActivationRequest, CreateDocumentRequest, DeleteDocumentRequest, DiffInventoryRequest, Document,
-    DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, ListCommandsRequest,
-    ListDocumentsRequest, ListNodesRequest, Node, OutputChunk, PutComplianceRequest, PutInventoryRequest,
-    QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest,
-    ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest,
-    WatchCommandResponse,
+    DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListCommandsRequest,
+    ListDocumentsRequest, ListNodesRequest, Node, OutputChunk, Parameter, PutComplianceRequest,
+    PutInventoryRequest, PutParameterRequest, QueryInventoryRequest, ReadDocumentResponse,
+    SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest,
+    UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;

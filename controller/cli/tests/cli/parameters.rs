@@ -46,7 +46,10 @@ fn script() -> Script {
             parameter("/app/url", "String", Some("https://app.example")),
             parameter("hosts", "StringList", Some("web-1,web-2")),
         ],
-        keys: vec![key("alias/aws/ssm", "Enabled", 0), key("alias/k", "PendingDeletion", NOW_MS + 604_800_000)],
+        keys: vec![
+            key("alias/aws/ssm", "Enabled", 0),
+            key("alias/k", "PendingDeletion", NOW_MS + 604_800_000),
+        ],
         ..Script::default()
     }
 }
@@ -75,12 +78,16 @@ impl Parameters for Shared {
         Ok(Response::new(GetParameterResponse { parameter: Some(parameter) }))
     }
 
-    async fn list_parameters(&self, request: Request<ListParametersRequest>) -> Answer<ListParametersResponse> {
+    async fn list_parameters(
+        &self,
+        request: Request<ListParametersRequest>,
+    ) -> Answer<ListParametersResponse> {
         self.check()?;
         let request = request.into_inner();
         let mut parameters = self.script.lock().unwrap().parameters.clone();
         for filter in request.filters.iter().filter(|filter| filter.option == "Equals") {
-            parameters.retain(|found| filter.values.contains(&found.name) || filter.values.contains(&found.r#type));
+            parameters
+                .retain(|found| filter.values.contains(&found.name) || filter.values.contains(&found.r#type));
         }
         if !request.values {
             parameters.iter_mut().for_each(|found| found.value = None);
@@ -94,12 +101,16 @@ impl Parameters for Shared {
     ) -> Answer<GetParameterHistoryResponse> {
         self.check()?;
         let last = self.script.lock().unwrap().parameters[1].clone();
-        let first = Parameter { version: 1, value: Some("http://old".into()), labels: Vec::new(), ..last.clone() };
+        let first =
+            Parameter { version: 1, value: Some("http://old".into()), labels: Vec::new(), ..last.clone() };
         let versions = vec![first, last];
         Ok(Response::new(GetParameterHistoryResponse { versions, next_page_token: String::new() }))
     }
 
-    async fn label_parameter(&self, request: Request<LabelParameterRequest>) -> Answer<LabelParameterResponse> {
+    async fn label_parameter(
+        &self,
+        request: Request<LabelParameterRequest>,
+    ) -> Answer<LabelParameterResponse> {
         self.check()?;
         let request = request.into_inner();
         let (invalid, _) = request.add.into_iter().partition(|label| label.starts_with("aws"));
@@ -207,7 +218,11 @@ async fn a_secret_is_never_an_argument() {
     ] {
         let ended = fleet.types(line).await;
         assert_eq!(ended.exit, Exit::Usage, "{line}");
-        assert!(ended.stderr.contains("--value-file") && !ended.stderr.contains("hunter2"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("--value-file") && !ended.stderr.contains("hunter2"),
+            "{}",
+            ended.stderr
+        );
     }
     let nobody = fleet.types("parameter put /app/new --type SecureString").await;
     assert_eq!((nobody.exit, nobody.stderr.contains("nobody is at the terminal")), (Exit::Usage, true));
@@ -217,7 +232,8 @@ async fn a_secret_is_never_an_argument() {
 #[tokio::test]
 async fn a_secret_is_asked_for_or_read() {
     let fleet = Fleet::start(script()).await;
-    let asked = fleet.types_at(Seat::at_terminal("hunter2\n"), "parameter put /app/new --type SecureString").await;
+    let asked =
+        fleet.types_at(Seat::at_terminal("hunter2\n"), "parameter put /app/new --type SecureString").await;
     assert_eq!(asked.exit, Exit::Done, "{}", asked.text());
     assert!(!asked.text().contains("hunter2"));
     let piped = Seat { stdin: "hunter3\n", ..Seat::default() };

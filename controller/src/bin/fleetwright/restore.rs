@@ -43,8 +43,9 @@ pub(crate) struct RestoreArgs {
 pub(crate) fn main(args: RestoreArgs) -> Result<Exit, Failure> {
     let refused = |error: &dyn std::error::Error| Failure::refused(error);
     let mut settings = match &args.config {
-        Some(path) => Settings::read(path)
-            .map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?,
+        Some(path) => {
+            Settings::read(path).map_err(|error| Failure { exit: Exit::Usage, ..Failure::refused(&error) })?
+        }
         None => Settings { data_dir: args.data_dir.clone().unwrap_or_default(), ..Settings::default() },
     };
     settings.data_dir = std::path::absolute(&settings.data_dir).map_err(|error| refused(&error))?;

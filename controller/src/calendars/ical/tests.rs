@@ -32,8 +32,16 @@ fn a_calendar_is_closed_during_its_events() {
         &["2026-12-24T18:00:00Z", "2026-12-27T05:59:59Z"],
         &["2026-12-24T17:59:59Z", "2026-12-27T06:00:00Z"],
     );
-    check(&["DTSTART:20261224T180000Z", "DURATION:PT90M"], &["2026-12-24T19:29:59Z"], &["2026-12-24T19:30:00Z"]);
-    check(&["DTSTART;VALUE=DATE:20261224"], &["2026-12-24T00:00:00Z", "2026-12-24T23:59:59Z"], &["2026-12-25T00:00:00Z"]);
+    check(
+        &["DTSTART:20261224T180000Z", "DURATION:PT90M"],
+        &["2026-12-24T19:29:59Z"],
+        &["2026-12-24T19:30:00Z"],
+    );
+    check(
+        &["DTSTART;VALUE=DATE:20261224"],
+        &["2026-12-24T00:00:00Z", "2026-12-24T23:59:59Z"],
+        &["2026-12-25T00:00:00Z"],
+    );
     check(
         &["DTSTART;TZID=\"Europe/Berlin\":20260329T013000", "DTEND;TZID=Europe/Berlin:20260329T033000"],
         &["2026-03-29T00:30:00Z", "2026-03-29T01:29:59Z"],
@@ -68,7 +76,12 @@ fn a_calendar_may_be_closed_outside_of_its_events() {
 #[test]
 fn events_that_touch_are_one_to_whoever_waits() {
     let event = |start: &str, hours: u8| {
-        let lines = ["BEGIN:VEVENT".to_owned(), format!("DTSTART:{start}"), format!("DURATION:PT{hours}H"), "END:VEVENT".to_owned()];
+        let lines = [
+            "BEGIN:VEVENT".to_owned(),
+            format!("DTSTART:{start}"),
+            format!("DURATION:PT{hours}H"),
+            "END:VEVENT".to_owned(),
+        ];
         lines.join("\n")
     };
     let text = [

@@ -30,11 +30,7 @@ async fn filled() -> TestHouse {
 }
 
 fn document(text: &Value) -> Wish {
-    Wish {
-        document: Wanted::Content(text.to_string().into()),
-        parameters: BTreeMap::new(),
-        ..wish("true")
-    }
+    Wish { document: Wanted::Content(text.to_string().into()), parameters: BTreeMap::new(), ..wish("true") }
 }
 
 fn script(lines: &[&str]) -> Value {
@@ -44,7 +40,8 @@ fn script(lines: &[&str]) -> Value {
 }
 
 fn download(password: &str) -> Value {
-    let info = json!({ "url": "https://x.example/a", "authMethod": "Basic", "username": "u", "password": password });
+    let info =
+        json!({ "url": "https://x.example/a", "authMethod": "Basic", "username": "u", "password": password });
     let inputs = json!({ "sourceType": "HTTP", "sourceInfo": info, "destinationPath": "/tmp" });
     let step = json!({ "name": "a", "action": "aws:downloadContent", "inputs": inputs });
     json!({ "schemaVersion": "2.2", "mainSteps": [step] })

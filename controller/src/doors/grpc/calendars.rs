@@ -36,7 +36,8 @@ impl CalendarsDoor {
 
     async fn view(&self, kept: Kept, with: WithText) -> Result<Calendar, CalendarError> {
         let name = kept.view.name.clone();
-        let state = calendars::state(&self.house, std::slice::from_ref(&name), self.house.clock.now()).await?;
+        let state =
+            calendars::state(&self.house, std::slice::from_ref(&name), self.house.clock.now()).await?;
         let text = match with {
             WithText::Yes => String::from_utf8_lossy(&kept.text).into_owned(),
             WithText::No => String::new(),

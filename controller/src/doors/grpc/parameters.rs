@@ -126,8 +126,7 @@ impl Parameters for ParametersDoor {
         let GetParameterHistoryRequest { name, decrypt, page_size, page_token } = request.into_inner();
         let after = page::after(&page_token)?;
         let limit = page::size(page_size);
-        let (entries, next) =
-            history::history(&self.house, &name, decryption(decrypt), after, limit).await?;
+        let (entries, next) = history::history(&self.house, &name, decryption(decrypt), after, limit).await?;
         let versions = entries.into_iter().map(|entry| of_history(entry, decrypt)).collect();
         Ok(Response::new(GetParameterHistoryResponse { versions, next_page_token: page::token(next) }))
     }

@@ -119,7 +119,9 @@ pub(super) async fn describe(call: Call<'_>, input: Value) -> Answer {
     let page = call.page(&input, 50);
     let Describe { mut filters, parameter_filters, shared } = Call::read(input)?;
     if !filters.is_empty() && !parameter_filters.is_empty() {
-        return Err(Fault::validation("Filters and ParameterFilters cannot be used at once: use ParameterFilters"));
+        return Err(Fault::validation(
+            "Filters and ParameterFilters cannot be used at once: use ParameterFilters",
+        ));
     }
     // The older filters look for the beginning of a name.
     for filter in filters.iter_mut().filter(|filter| filter.key == "Name") {

@@ -94,7 +94,8 @@ async fn an_occurrence_while_the_one_before_it_runs_is_skipped() {
 async fn a_closed_calendar_starts_nothing() {
     let site = Site::new();
     let house = site.house().await;
-    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260602T000000Z\nDURATION:P1D\nEND:VEVENT\nEND:VCALENDAR";
+    let text =
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260602T000000Z\nDURATION:P1D\nEND:VEVENT\nEND:VCALENDAR";
     calendars::put(&house, "Freeze", text.into(), "ada").await.unwrap();
     let calendars = Some(vec!["Freeze".to_owned()]);
     let id = window(&house, WindowWish { calendars, ..wish("cron(0 2 ? * * *)") }).await;

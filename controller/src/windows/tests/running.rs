@@ -95,7 +95,9 @@ async fn a_task_may_depend_on_how_another_ended() {
     assert_eq!(states(&house, &id).await, [State::Failed, State::Skipped, State::InProgress]);
     let (execution, _) = history(&house, &id).await.remove(0);
     let skipped = runs(&house, &execution).await.remove(1);
-    let Reason::ConditionNotMet { wanted, found, .. } = &skipped.reason else { panic!("{:?}", skipped.reason) };
+    let Reason::ConditionNotMet { wanted, found, .. } = &skipped.reason else {
+        panic!("{:?}", skipped.reason)
+    };
     assert_eq!((*wanted, *found), (Ended::Success, State::Failed));
     let why = explain::explain(&house, &execution, skipped.task_id.as_str()).await.unwrap();
     assert_eq!(why.code, "ConditionNotMet");
@@ -164,7 +166,10 @@ async fn a_deleted_window_cancels_what_is_open_and_its_history_stays() {
     end_command(&house, &command, Verdict::Cancelled { by: "ada".to_owned() }).await;
     look(&house).await;
     let (_, record) = history(&house, &id).await.remove(0);
-    assert_eq!((record.state, record.reason), (State::Cancelled, Reason::WindowDeleted { by: "ada".to_owned() }));
+    assert_eq!(
+        (record.state, record.reason),
+        (State::Cancelled, Reason::WindowDeleted { by: "ada".to_owned() })
+    );
 }
 
 #[tokio::test]

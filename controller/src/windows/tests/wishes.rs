@@ -30,7 +30,8 @@ async fn a_window_that_cannot_be_is_refused() {
     refused(WindowWish { name: some("a b c"), ..good() }, "not a name").await;
     refused(WindowWish { name: None, ..good() }, "the name of the window is missing").await;
     refused(WindowWish { duration_hours: Some(25), ..good() }, "duration of 25 hours").await;
-    refused(WindowWish { duration_hours: Some(0), cutoff_hours: Some(0), ..good() }, "duration of 0 hours").await;
+    refused(WindowWish { duration_hours: Some(0), cutoff_hours: Some(0), ..good() }, "duration of 0 hours")
+        .await;
     refused(WindowWish { cutoff_hours: Some(4), ..good() }, "must be less than the duration").await;
     refused(WindowWish { cutoff_hours: Some(24), ..good() }, "cut-off of 24 hours").await;
     refused(wish("cron(0 0 30 2 ? *)"), "never comes").await;
@@ -120,7 +121,10 @@ async fn a_task_that_could_not_run_is_refused() {
     let fault = async |wish: TaskWish| register(wish).await.map_err(|error| error.fault).unwrap_err();
     assert_eq!(fault(task_wish(1, &[&stranger])).await, Fault::DoesNotExist);
     assert_eq!(fault(TaskWish { targets: named(&others[0]), ..good.clone() }).await, Fault::Validation);
-    assert_eq!(fault(TaskWish { targets: named(&NodeId::random()), ..good.clone() }).await, Fault::DoesNotExist);
+    assert_eq!(
+        fault(TaskWish { targets: named(&NodeId::random()), ..good.clone() }).await,
+        Fault::DoesNotExist
+    );
     assert_eq!(fault(TaskWish { targets: None, ..good.clone() }).await, Fault::Validation);
     let tags = Some(vec![("tag:role".to_owned(), vec!["web".to_owned()])]);
     assert_eq!(fault(TaskWish { targets: tags, ..good.clone() }).await, Fault::Validation);
@@ -129,7 +133,10 @@ async fn a_task_that_could_not_run_is_refused() {
     let max_concurrency = Some("101%".to_owned());
     assert_eq!(fault(TaskWish { max_concurrency, ..good.clone() }).await, Fault::Validation);
     let after = |task: &TaskId| Some(Some(After { task: task.clone(), result: Ended::Success }));
-    assert_eq!(fault(TaskWish { after: after(&TaskId::random()), ..good.clone() }).await, Fault::DoesNotExist);
+    assert_eq!(
+        fault(TaskWish { after: after(&TaskId::random()), ..good.clone() }).await,
+        Fault::DoesNotExist
+    );
     let first = register(TaskWish { targets: named(&nodes[0]), ..good.clone() }).await.unwrap();
     assert_eq!(fault(TaskWish { after: after(&first), ..good.clone() }).await, Fault::Validation);
     let second = register(TaskWish { after: after(&first), ..task_wish(2, &[&webs]) }).await.unwrap();

@@ -4,9 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use fleetwright_proto::control::{
-    ChangeParameterTagsRequest, ListParametersRequest, PutParameterRequest,
-};
+use fleetwright_proto::control::{ChangeParameterTagsRequest, ListParametersRequest, PutParameterRequest};
 
 use super::super::Asked;
 use super::{all, client};

@@ -119,10 +119,7 @@ async fn show(io: &mut Io, asked: &Asked, operator: &Operator, execution_id: Str
     Ok(())
 }
 
-fn fields(
-    now: fleetwright_proto::clock::Timestamp,
-    execution: &Execution,
-) -> Vec<(&'static str, String)> {
+fn fields(now: fleetwright_proto::clock::Timestamp, execution: &Execution) -> Vec<(&'static str, String)> {
     vec![
         ("execution", execution.id.clone()),
         ("window", format!("{} ({})", execution.window_name, execution.window_id)),

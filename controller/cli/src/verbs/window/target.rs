@@ -70,7 +70,12 @@ struct Registered {
     target_id: String,
 }
 
-pub(super) async fn run(io: &mut Io, asked: &Asked, operator: &Operator, verb: TargetVerb) -> Result<(), Failure> {
+pub(super) async fn run(
+    io: &mut Io,
+    asked: &Asked,
+    operator: &Operator,
+    verb: TargetVerb,
+) -> Result<(), Failure> {
     match verb {
         TargetVerb::Add(args) => {
             let request = RegisterTargetRequest {

@@ -51,7 +51,13 @@ pub struct AddArgs {
     /// Window, by id or name
     window: String,
     /// Document to run, by name, NAME:VERSION or ARN [default: AWS-RunShellScript with the command]
-    #[arg(short, long, value_name = "DOCUMENT", required_unless_present = "command", conflicts_with = "command")]
+    #[arg(
+        short,
+        long,
+        value_name = "DOCUMENT",
+        required_unless_present = "command",
+        conflicts_with = "command"
+    )]
     document: Option<String>,
     /// Parameter of the document, NAME=VALUE or NAME=@FILE; the same name several times makes a list
     #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
@@ -111,7 +117,12 @@ struct Registered {
     task_id: String,
 }
 
-pub(super) async fn run(io: &mut Io, asked: &Asked, operator: &Operator, verb: TaskVerb) -> Result<(), Failure> {
+pub(super) async fn run(
+    io: &mut Io,
+    asked: &Asked,
+    operator: &Operator,
+    verb: TaskVerb,
+) -> Result<(), Failure> {
     match verb {
         TaskVerb::Add(args) => {
             let window = args.window.clone();
@@ -170,9 +181,10 @@ pub(super) fn line(task: &WindowTask) -> String {
         (0, _) => format!(" on {}", task.nodes.join(", ")),
         _ => format!(" on target {}", task.target_ids.join(", then ")),
     };
-    let after = task.after_task_id.as_ref().map(|id| {
-        format!(", if {id} {}", if task.after_failure { "did not succeed" } else { "succeeded" })
-    });
+    let after = task
+        .after_task_id
+        .as_ref()
+        .map(|id| format!(", if {id} {}", if task.after_failure { "did not succeed" } else { "succeeded" }));
     let end = if task.cancel_at_end { ", cancelled at the end" } else { "" };
     let after = after.unwrap_or_default();
     format!("{}  {name}priority {}: {}{on}{after}{end}", task.id, task.priority, task.document)

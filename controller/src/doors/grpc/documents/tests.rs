@@ -78,7 +78,8 @@ async fn versions_shares_and_tags_are_changed_and_listed() {
     let second = door.door.update_document(asked(update)).await.unwrap().into_inner().document.unwrap();
     assert_eq!((second.version, second.default_version, second.latest_version), (2, 1, 2));
     let default = SetDefaultVersionRequest { name: "Clock".to_owned(), version: "2".to_owned() };
-    let document = door.door.set_default_version(asked(default)).await.unwrap().into_inner().document.unwrap();
+    let document =
+        door.door.set_default_version(asked(default)).await.unwrap().into_inner().document.unwrap();
     assert_eq!(document.default_version, 2);
     let list = ListVersionsRequest { name: "Clock".to_owned(), page_size: 1, page_token: String::new() };
     let first = door.door.list_versions(asked(list.clone())).await.unwrap().into_inner();

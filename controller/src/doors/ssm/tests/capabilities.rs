@@ -413,7 +413,11 @@ async fn parameters_live_their_life() {
     assert_eq!(put("/app/db", "one", json!({})).await, json!({"Version": 1, "Tier": "Standard"}));
     put("/app/db", "two", json!({"Overwrite": true})).await;
     let refused = client
-        .refused("PutParameter", json!({"Name": "/app/db", "Value": "x", "Type": "String"}), "ParameterAlreadyExists")
+        .refused(
+            "PutParameter",
+            json!({"Name": "/app/db", "Value": "x", "Type": "String"}),
+            "ParameterAlreadyExists",
+        )
         .await;
     assert!(!refused.contains('x') || refused.contains("exist"), "{refused}");
     let got = client.ok("GetParameter", json!({"Name": "/app/db"})).await;
@@ -425,7 +429,12 @@ async fn parameters_live_their_life() {
             "ARN": "arn:aws:ssm:eu-central-1:000000000000:parameter/app/db",
         })
     );
-    client.ok("LabelParameterVersion", json!({"Name": "/app/db", "ParameterVersion": 1, "Labels": ["old", "1bad"]})).await;
+    client
+        .ok(
+            "LabelParameterVersion",
+            json!({"Name": "/app/db", "ParameterVersion": 1, "Labels": ["old", "1bad"]}),
+        )
+        .await;
     let labelled = client.ok("GetParameter", json!({"Name": "/app/db:old"})).await;
     let labelled = &labelled["Parameter"];
     assert_eq!((&labelled["Value"], &labelled["Selector"]), (&json!("one"), &json!(":old")));
@@ -465,12 +474,17 @@ async fn parameters_live_their_life() {
     let described = json!({"ParameterFilters": [{"Key": "tag:n", "Values": ["3"]}]});
     let described = client.ok("DescribeParameters", described).await;
     assert_eq!(names(&described["Parameters"], "Name"), ["/list/3"]);
-    let old = client.ok("DescribeParameters", json!({"Filters": [{"Key": "Name", "Values": ["/app"]}]})).await;
+    let old =
+        client.ok("DescribeParameters", json!({"Filters": [{"Key": "Name", "Values": ["/app"]}]})).await;
     assert_eq!(names(&old["Parameters"], "Name"), ["/app/db", "/app/secret"]);
 
-    let tags = json!({"ResourceType": "Parameter", "ResourceId": "/app/db", "Tags": [{"Key": "a", "Value": "b"}]});
+    let tags =
+        json!({"ResourceType": "Parameter", "ResourceId": "/app/db", "Tags": [{"Key": "a", "Value": "b"}]});
     client.ok("AddTagsToResource", tags.clone()).await;
-    assert_eq!(client.ok("ListTagsForResource", tags.clone()).await["TagList"], json!([{"Key": "a", "Value": "b"}]));
+    assert_eq!(
+        client.ok("ListTagsForResource", tags.clone()).await["TagList"],
+        json!([{"Key": "a", "Value": "b"}])
+    );
     client.ok("DeleteParameter", json!({"Name": "/app/db"})).await;
     client.refused("DeleteParameter", json!({"Name": "/app/db"}), "ParameterNotFound").await;
     client.refused("GetParameter", json!({"Name": "/app/db"}), "ParameterNotFound").await;
@@ -487,10 +501,22 @@ async fn parameters_that_cannot_be_are_named() {
         (json!({"Name": "/a b", "Value": "v", "Type": "String"}), "ValidationException"),
         (json!({"Name": "/a", "Value": "v", "Type": "Text"}), "ValidationException"),
         (json!({"Name": "/a", "Value": "v".repeat(5000), "Type": "String"}), "ValidationException"),
-        (json!({"Name": "/a", "Value": "v", "Type": "String", "Description": "d".repeat(1025)}), "ValidationException"),
-        (json!({"Name": "/a", "Value": "v", "Type": "String", "AllowedPattern": "("}), "InvalidAllowedPatternException"),
-        (json!({"Name": "/a", "Value": "v", "Type": "String", "AllowedPattern": "^x$"}), "ParameterPatternMismatchException"),
-        (json!({"Name": "/a".repeat(16), "Value": "v", "Type": "String"}), "HierarchyLevelLimitExceededException"),
+        (
+            json!({"Name": "/a", "Value": "v", "Type": "String", "Description": "d".repeat(1025)}),
+            "ValidationException",
+        ),
+        (
+            json!({"Name": "/a", "Value": "v", "Type": "String", "AllowedPattern": "("}),
+            "InvalidAllowedPatternException",
+        ),
+        (
+            json!({"Name": "/a", "Value": "v", "Type": "String", "AllowedPattern": "^x$"}),
+            "ParameterPatternMismatchException",
+        ),
+        (
+            json!({"Name": "/a".repeat(16), "Value": "v", "Type": "String"}),
+            "HierarchyLevelLimitExceededException",
+        ),
         (json!({"Value": "v", "Type": "String"}), "ValidationException"),
         (json!({"Name": "/a", "Value": 1, "Type": "String"}), "SerializationException"),
     ] {
@@ -501,7 +527,11 @@ async fn parameters_that_cannot_be_are_named() {
         ("GetParameters", json!({"Names": []}), "ValidationException"),
         ("GetParametersByPath", json!({"Path": "/a", "MaxResults": 11}), "ValidationException"),
         ("GetParametersByPath", json!({"Path": "a"}), "ValidationException"),
-        ("DescribeParameters", json!({"ParameterFilters": [{"Key": "Label", "Values": ["x"]}]}), "InvalidFilterKey"),
+        (
+            "DescribeParameters",
+            json!({"ParameterFilters": [{"Key": "Label", "Values": ["x"]}]}),
+            "InvalidFilterKey",
+        ),
         ("DescribeParameters", json!({"MaxResults": 51}), "ValidationException"),
         ("GetParameterHistory", json!({"Name": "/nobody"}), "ParameterNotFound"),
         ("LabelParameterVersion", json!({"Name": "/nobody", "Labels": ["a"]}), "ParameterNotFound"),
