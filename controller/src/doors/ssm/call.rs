@@ -15,9 +15,16 @@ pub(super) struct Call<'a> {
     pub(super) house: &'a House,
     pub(super) operation: &'static str,
     pub(super) caller: Principal,
+    /// For which the request was signed.
+    pub(super) region: &'a str,
 }
 
 impl Call<'_> {
+    /// The region that answers say: the one that is set, or else the caller's.
+    pub(super) fn region(&self) -> &str {
+        self.house.ssm.region.as_deref().unwrap_or(self.region)
+    }
+
     pub(super) fn account(&self) -> &str {
         &self.house.ssm.account
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
+use crate::parameters::fault::ParameterError;
 
 /// An error as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +64,15 @@ impl From<Refusal> for Fault {
             Kind::Unavailable => unavailable("ServiceUnavailableException", message),
             Kind::TimedOut => unavailable("RequestTimeoutException", message),
             Kind::Internal => Self::internal(&message),
+        }
+    }
+}
+
+impl From<ParameterError> for Fault {
+    fn from(error: ParameterError) -> Self {
+        match error.fault.name() {
+            Some(name) => Self::new(name, error.message),
+            None => Refusal::from(error).into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::call::{Answer, Call};
 use super::fault::Fault;
 use super::shape::{Shape, structure};
-use super::{commands, documents, nodes, tags};
+use super::{commands, documents, nodes, parameters, tags};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
@@ -98,8 +98,8 @@ static OPERATIONS: &[Operation] = operations! {
     "DeleteMaintenanceWindow" => not_yet,
     "DeleteOpsItem" => not_yet,
     "DeleteOpsMetadata" => never(CLOUD),
-    "DeleteParameter" => not_yet,
-    "DeleteParameters" => not_yet,
+    "DeleteParameter" => here(parameters::delete, parameters::DELETE),
+    "DeleteParameters" => here(parameters::delete_many, parameters::DELETE_MANY),
     "DeletePatchBaseline" => not_yet,
     "DeleteResourceDataSync" => never(CLOUD),
     "DeleteResourcePolicy" => never(IAM),
@@ -135,7 +135,7 @@ static OPERATIONS: &[Operation] = operations! {
     "DescribeMaintenanceWindows" => not_yet,
     "DescribeMaintenanceWindowsForTarget" => not_yet,
     "DescribeOpsItems" => not_yet,
-    "DescribeParameters" => not_yet,
+    "DescribeParameters" => here(parameters::describe, parameters::DESCRIBE),
     "DescribePatchBaselines" => not_yet,
     "DescribePatchGroupState" => not_yet,
     "DescribePatchGroups" => not_yet,
@@ -162,15 +162,15 @@ static OPERATIONS: &[Operation] = operations! {
     "GetOpsItem" => not_yet,
     "GetOpsMetadata" => never(CLOUD),
     "GetOpsSummary" => never(CLOUD),
-    "GetParameter" => not_yet,
-    "GetParameterHistory" => not_yet,
-    "GetParameters" => not_yet,
-    "GetParametersByPath" => not_yet,
+    "GetParameter" => here(parameters::get, parameters::GET),
+    "GetParameterHistory" => here(parameters::history, parameters::HISTORY),
+    "GetParameters" => here(parameters::get_many, parameters::GET_MANY),
+    "GetParametersByPath" => here(parameters::by_path, parameters::BY_PATH),
     "GetPatchBaseline" => not_yet,
     "GetPatchBaselineForPatchGroup" => not_yet,
     "GetResourcePolicies" => never(IAM),
     "GetServiceSetting" => not_yet,
-    "LabelParameterVersion" => not_yet,
+    "LabelParameterVersion" => here(parameters::label, parameters::LABEL),
     "ListAssociationVersions" => not_yet,
     "ListAssociations" => not_yet,
     "ListCloudConnectors" => never(CLOUD),
@@ -193,7 +193,7 @@ static OPERATIONS: &[Operation] = operations! {
     "ModifyDocumentPermission" => here(documents::modify_permission, documents::MODIFY_PERMISSION),
     "PutComplianceItems" => not_yet,
     "PutInventory" => not_yet,
-    "PutParameter" => not_yet,
+    "PutParameter" => here(parameters::put, parameters::PUT),
     "PutResourcePolicy" => never(IAM),
     "RegisterDefaultHostManagementConfiguration" => never(IAM),
     "RegisterDefaultPatchBaseline" => not_yet,
@@ -213,7 +213,7 @@ static OPERATIONS: &[Operation] = operations! {
     "StartSession" => not_yet,
     "StopAutomationExecution" => not_yet,
     "TerminateSession" => not_yet,
-    "UnlabelParameterVersion" => not_yet,
+    "UnlabelParameterVersion" => here(parameters::unlabel, parameters::UNLABEL),
     "UpdateAssociation" => not_yet,
     "UpdateAssociationStatus" => not_yet,
     "UpdateCloudConnector" => never(CLOUD),

@@ -1,4 +1,4 @@
-//! Tags of nodes and documents.
+//! Tags of nodes, documents and parameters.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use crate::documents::{find, write};
 use crate::error::{Kind, Refusal};
 use crate::nodes::operations;
 use crate::nodes::records::Tags;
+use crate::parameters::tags as parameters;
 
 static TAG_TEXT: Pattern = Pattern::new(r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$");
 const KEY: Shape = Shape::Text { least: 1, most: 128, pattern: Some(&TAG_TEXT) };
@@ -69,6 +70,9 @@ async fn change(call: &Call<'_>, kind: &str, id: &str, set: Tags, remove: &[Stri
         "Document" => {
             write::change_tags(call.house, id, set, remove).await.map_err(of_document)?;
         }
+        "Parameter" => {
+            parameters::change(call.house, id, &set, remove).await?;
+        }
         _ => return Err(no_tags(kind)),
     }
     done()
@@ -91,6 +95,7 @@ pub(super) async fn list(call: Call<'_>, input: Value) -> Answer {
             let reference = Reference::parse(&resource_id, "").map_err(of_document)?;
             find::get(call.house, &reference).await.map_err(of_document)?.view.tags
         }
+        "Parameter" => parameters::list(call.house, &resource_id).await?,
         kind => return Err(no_tags(kind)),
     };
     answer(&TagList { tag_list: shown(tags) })
@@ -137,6 +142,6 @@ fn of_document(error: DocumentError) -> Fault {
 fn no_tags(kind: &str) -> Fault {
     Fault::new(
         "InvalidResourceType",
-        format!("this controller keeps no tags of {kind}: Document or ManagedInstance"),
+        format!("this controller keeps no tags of {kind}: Document, ManagedInstance or Parameter"),
     )
 }

@@ -401,3 +401,141 @@ async fn invocations_of_all_commands_are_one_list() {
     let success = json!({"Filters": [{"key": "Status", "value": "Success"}]});
     assert_eq!(all(success).await, [format!("{} {}", sent[0], nodes[0])]);
 }
+
+#[tokio::test]
+async fn parameters_live_their_life() {
+    let client = Client::new().await;
+    let put = async |name: &str, value: &str, more: Value| {
+        let mut input = json!({"Name": name, "Value": value, "Type": "String"});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client.ok("PutParameter", input).await
+    };
+    assert_eq!(put("/app/db", "one", json!({})).await, json!({"Version": 1, "Tier": "Standard"}));
+    put("/app/db", "two", json!({"Overwrite": true})).await;
+    let refused = client
+        .refused(
+            "PutParameter",
+            json!({"Name": "/app/db", "Value": "x", "Type": "String"}),
+            "ParameterAlreadyExists",
+        )
+        .await;
+    assert!(!refused.contains('x') || refused.contains("exist"), "{refused}");
+    let got = client.ok("GetParameter", json!({"Name": "/app/db"})).await;
+    assert_eq!(
+        got["Parameter"],
+        json!({
+            "Name": "/app/db", "Type": "String", "Value": "two", "Version": 2,
+            "LastModifiedDate": 1_790_000_000.0, "DataType": "text",
+            "ARN": "arn:aws:ssm:eu-central-1:000000000000:parameter/app/db",
+        })
+    );
+    client
+        .ok(
+            "LabelParameterVersion",
+            json!({"Name": "/app/db", "ParameterVersion": 1, "Labels": ["old", "1bad"]}),
+        )
+        .await;
+    let labelled = client.ok("GetParameter", json!({"Name": "/app/db:old"})).await;
+    let labelled = &labelled["Parameter"];
+    assert_eq!((&labelled["Value"], &labelled["Selector"]), (&json!("one"), &json!(":old")));
+    let history = client.ok("GetParameterHistory", json!({"Name": "/app/db"})).await;
+    assert_eq!(history["Parameters"][0]["Labels"], json!(["old"]));
+    assert_eq!(history["Parameters"][1]["Value"], "two");
+    let gone = json!({"Name": "/app/db", "ParameterVersion": 1, "Labels": ["old", "new"]});
+    let gone = client.ok("UnlabelParameterVersion", gone).await;
+    assert_eq!(gone, json!({"RemovedLabels": ["old"], "InvalidLabels": ["new"]}));
+
+    put("/app/secret", "hush", json!({"Type": "SecureString"})).await;
+    let sealed = client.ok("GetParameter", json!({"Name": "/app/secret"})).await;
+    assert_ne!(sealed["Parameter"]["Value"], "hush");
+    let opened = client.ok("GetParameter", json!({"Name": "/app/secret", "WithDecryption": true})).await;
+    assert_eq!(opened["Parameter"]["Value"], "hush");
+    let many = json!({"Names": ["/app/db", "/app/secret", "/nobody"], "WithDecryption": true});
+    let many = client.ok("GetParameters", many).await;
+    assert_eq!(names(&many["Parameters"], "Value"), ["two", "hush"]);
+    assert_eq!(many["InvalidParameters"], json!(["/nobody"]));
+
+    for at in 0..5 {
+        put(&format!("/list/{at}"), "x", json!({"Tags": [{"Key": "n", "Value": at.to_string()}]})).await;
+    }
+    let mut seen = Vec::new();
+    let mut input = json!({"Path": "/list", "MaxResults": 2});
+    loop {
+        let page = client.ok("GetParametersByPath", input.clone()).await;
+        seen.extend(names(&page["Parameters"], "Name").into_iter().map(str::to_owned));
+        match page.get("NextToken") {
+            Some(token) => input["NextToken"] = token.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["/list/0", "/list/1", "/list/2", "/list/3", "/list/4"]);
+    let other = json!({"Path": "/app", "MaxResults": 2, "NextToken": input["NextToken"]});
+    client.refused("GetParametersByPath", other, "InvalidNextToken").await;
+    let described = json!({"ParameterFilters": [{"Key": "tag:n", "Values": ["3"]}]});
+    let described = client.ok("DescribeParameters", described).await;
+    assert_eq!(names(&described["Parameters"], "Name"), ["/list/3"]);
+    let old =
+        client.ok("DescribeParameters", json!({"Filters": [{"Key": "Name", "Values": ["/app"]}]})).await;
+    assert_eq!(names(&old["Parameters"], "Name"), ["/app/db", "/app/secret"]);
+
+    let tags =
+        json!({"ResourceType": "Parameter", "ResourceId": "/app/db", "Tags": [{"Key": "a", "Value": "b"}]});
+    client.ok("AddTagsToResource", tags.clone()).await;
+    assert_eq!(
+        client.ok("ListTagsForResource", tags.clone()).await["TagList"],
+        json!([{"Key": "a", "Value": "b"}])
+    );
+    client.ok("DeleteParameter", json!({"Name": "/app/db"})).await;
+    client.refused("DeleteParameter", json!({"Name": "/app/db"}), "ParameterNotFound").await;
+    client.refused("GetParameter", json!({"Name": "/app/db"}), "ParameterNotFound").await;
+    client.refused("ListTagsForResource", tags, "InvalidResourceId").await;
+    let deleted = client.ok("DeleteParameters", json!({"Names": ["/list/0", "/nobody"]})).await;
+    assert_eq!(deleted, json!({"DeletedParameters": ["/list/0"], "InvalidParameters": ["/nobody"]}));
+}
+
+#[tokio::test]
+async fn parameters_that_cannot_be_are_named() {
+    let client = Client::new().await;
+    for (input, name) in [
+        (json!({"Name": "aws-x", "Value": "v", "Type": "String"}), "ValidationException"),
+        (json!({"Name": "/a b", "Value": "v", "Type": "String"}), "ValidationException"),
+        (json!({"Name": "/a", "Value": "v", "Type": "Text"}), "ValidationException"),
+        (json!({"Name": "/a", "Value": "v".repeat(5000), "Type": "String"}), "ValidationException"),
+        (
+            json!({"Name": "/a", "Value": "v", "Type": "String", "Description": "d".repeat(1025)}),
+            "ValidationException",
+        ),
+        (
+            json!({"Name": "/a", "Value": "v", "Type": "String", "AllowedPattern": "("}),
+            "InvalidAllowedPatternException",
+        ),
+        (
+            json!({"Name": "/a", "Value": "v", "Type": "String", "AllowedPattern": "^x$"}),
+            "ParameterPatternMismatchException",
+        ),
+        (
+            json!({"Name": "/a".repeat(16), "Value": "v", "Type": "String"}),
+            "HierarchyLevelLimitExceededException",
+        ),
+        (json!({"Value": "v", "Type": "String"}), "ValidationException"),
+        (json!({"Name": "/a", "Value": 1, "Type": "String"}), "SerializationException"),
+    ] {
+        client.refused("PutParameter", input, name).await;
+    }
+    for (operation, input, name) in [
+        ("GetParameters", json!({"Names": vec!["/a"; 11]}), "ValidationException"),
+        ("GetParameters", json!({"Names": []}), "ValidationException"),
+        ("GetParametersByPath", json!({"Path": "/a", "MaxResults": 11}), "ValidationException"),
+        ("GetParametersByPath", json!({"Path": "a"}), "ValidationException"),
+        (
+            "DescribeParameters",
+            json!({"ParameterFilters": [{"Key": "Label", "Values": ["x"]}]}),
+            "InvalidFilterKey",
+        ),
+        ("DescribeParameters", json!({"MaxResults": 51}), "ValidationException"),
+        ("GetParameterHistory", json!({"Name": "/nobody"}), "ParameterNotFound"),
+        ("LabelParameterVersion", json!({"Name": "/nobody", "Labels": ["a"]}), "ParameterNotFound"),
+    ] {
+        client.refused(operation, input, name).await;
+    }
+}
