@@ -11,7 +11,7 @@ use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::tls::Trust;
 use fleetwright_controller::commands::records::{CommandRecord, InvocationRecord};
 use fleetwright_controller::commands::state::State;
-use fleetwright_controller::commands::{cancel, operations, output, send};
+use fleetwright_controller::commands::{cancel, operations, output, send, ssm_view};
 use fleetwright_controller::error::Refusal;
 use fleetwright_controller::house::House;
 use fleetwright_controller::mailbox::{Mail, MailboxRecord};
@@ -22,6 +22,7 @@ use fleetwright_controller::nodes::records::Tags;
 use fleetwright_controller::serve::Controller;
 use fleetwright_controller::settings::{KeySettings, Settings};
 use fleetwright_controller::tables::MAILBOX;
+use fleetwright_platform::SharedPlatform;
 use fleetwright_platform::fake::FakePlatform;
 use fleetwright_proto::agent::HostFacts;
 use fleetwright_proto::ids::CommandId;
@@ -29,7 +30,8 @@ use fleetwright_store::{Batch, MemoryStore, Store};
 use tempfile::TempDir;
 
 use crate::clock::FleetClock;
-use crate::host::{Host, HostSettings, Keeps};
+use crate::host::{Host, HostSettings, Keeps, Machine};
+use crate::real::RealPlatform;
 use crate::run::Run;
 use crate::store::{Death, Disk, MortalStore};
 use crate::wire::{Exchange, Wire};
@@ -44,6 +46,7 @@ const NO_HEARTBEAT: Duration = Duration::from_secs(10 * 24 * 3600);
 #[derive(Debug, Clone)]
 pub struct FleetSettings {
     pub nodes: u32,
+    pub machine: Machine,
     pub keeps: Keeps,
     /// Commands that run on one host at once.
     pub workers: usize,
@@ -59,6 +62,7 @@ impl FleetSettings {
     pub fn of(nodes: u32) -> Self {
         Self {
             nodes,
+            machine: Machine::default(),
             keeps: Keeps::default(),
             workers: 5,
             spool: SpoolLimits::default(),
@@ -133,10 +137,15 @@ impl Fleet {
         let clock = self.clock.skewed(skew);
         let platform = FakePlatform::numbered(number, Arc::new(clock.clone()));
         let wire = Wire::to(Arc::clone(&self.exchange));
-        let enrolled = self.enrol(&platform, &wire).await;
-        let FleetSettings { keeps, workers, spool, .. } = self.settings;
+        let FleetSettings { machine, keeps, workers, spool, .. } = self.settings;
+        let real = (machine == Machine::Real).then(|| RealPlatform::numbered(number));
+        let shared: SharedPlatform = match &real {
+            Some(real) => Arc::new(real.clone()),
+            None => Arc::new(platform.clone()),
+        };
+        let enrolled = self.enrol(&shared, &wire).await;
         let settings = HostSettings { keeps, workers, spool };
-        let host = Host::new(number, platform, wire, enrolled, clock, settings);
+        let host = Host::new(number, (platform, real), wire, enrolled, clock, settings);
         host.start_agent();
         self.hosts.push(host);
         self.hosts.len() - 1
@@ -172,7 +181,7 @@ impl Fleet {
         activations::create(self.house(), wish).await.expect("an activation")
     }
 
-    async fn enrol(&self, platform: &FakePlatform, wire: &Wire) -> (TempDir, Identity) {
+    async fn enrol(&self, platform: &SharedPlatform, wire: &Wire) -> (TempDir, Identity) {
         let activation = self.activation(1).await;
         let fingerprint = self.house().authority.fingerprint().parse().expect("a fingerprint");
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -184,8 +193,7 @@ impl Fleet {
             existing: Existing::Keep,
         };
         let state = StateFolder::at(folder.path());
-        let shared: fleetwright_platform::SharedPlatform = Arc::new(platform.clone());
-        let identity = enroll::enroll(enrolment, &state, &shared, wire).await.expect("the host joins");
+        let identity = enroll::enroll(enrolment, &state, platform, wire).await.expect("the host joins");
         (folder, identity)
     }
 
@@ -342,6 +350,14 @@ impl Fleet {
         send::send(self.house(), run.into().into_wish()).await.map(|(id, _)| id)
     }
 
+    /// Asks whether a command would be sent, and to how many nodes.
+    ///
+    /// # Errors
+    /// The controller's refusal.
+    pub async fn rehearse(&self, run: impl Into<Run>) -> Result<u32, Refusal> {
+        send::rehearse(self.house(), run.into().into_wish()).await
+    }
+
     /// Sends a command that is not refused.
     ///
     /// # Panics
@@ -409,6 +425,21 @@ impl Fleet {
                 None => return String::from_utf8_lossy(&bytes).into_owned(),
             }
         }
+    }
+
+    /// The steps of a command on one host as SSM's API shows them.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub async fn plugins(&self, command: &CommandId, host: &Host) -> Vec<ssm_view::Plugin> {
+        let invocation = self.invocation(command, host).await;
+        let mut plugins = Vec::new();
+        for step in &invocation.steps {
+            let name = Some(step.name.as_str());
+            let plugin = ssm_view::load(self.house(), command, host.node(), &invocation, name).await;
+            plugins.extend(plugin.expect("the step is known"));
+        }
+        plugins
     }
 
     /// How often scripts of the command were let go, on all hosts together.

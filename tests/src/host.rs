@@ -9,11 +9,13 @@ use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::LinkStatus;
 use fleetwright_agent::{Agent, AgentHandle, AgentSettings, Keeping};
+use fleetwright_platform::SharedPlatform;
 use fleetwright_platform::fake::FakePlatform;
 use fleetwright_proto::ids::{CommandId, NodeId};
 use tempfile::TempDir;
 
 use crate::clock::FleetClock;
+use crate::real::RealPlatform;
 use crate::wire::Wire;
 
 /// Where a host's agent keeps what it must not forget.
@@ -24,6 +26,16 @@ pub enum Keeps {
     InMemory,
     /// As a real agent does.
     InFolder,
+}
+
+/// What runs the scripts of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Machine {
+    /// A fake one, quick and with a disk that can be filled.
+    #[default]
+    Fake,
+    /// The machine of the test itself.
+    Real,
 }
 
 /// See the head of this module. Dropping it kills the agent.
@@ -37,6 +49,7 @@ pub struct Host {
     spool: SpoolLimits,
     folder: TempDir,
     platform: FakePlatform,
+    real: Option<RealPlatform>,
     journal: MemoryJournal,
     wire: Wire,
     agent: Mutex<Option<AgentHandle>>,
@@ -53,7 +66,7 @@ pub(crate) struct HostSettings {
 impl Host {
     pub(crate) fn new(
         number: u32,
-        platform: FakePlatform,
+        (platform, real): (FakePlatform, Option<RealPlatform>),
         wire: Wire,
         (folder, identity): (TempDir, Identity),
         clock: FleetClock,
@@ -61,7 +74,7 @@ impl Host {
     ) -> Self {
         let HostSettings { keeps, workers, spool } = settings;
         let (journal, agent) = (MemoryJournal::default(), Mutex::default());
-        Self { number, clock, identity, keeps, workers, spool, folder, platform, journal, wire, agent }
+        Self { number, clock, identity, keeps, workers, spool, folder, platform, real, journal, wire, agent }
     }
 
     #[must_use]
@@ -74,9 +87,26 @@ impl Host {
         format!("host-{:05}", self.number)
     }
 
+    /// Of no use when the host is a real machine.
     #[must_use]
     pub fn platform(&self) -> &FakePlatform {
         &self.platform
+    }
+
+    /// The real machine.
+    ///
+    /// # Panics
+    /// When it is a fake one.
+    #[must_use]
+    pub fn machine(&self) -> &RealPlatform {
+        self.real.as_ref().expect("the fleet was started with real machines")
+    }
+
+    fn shared_platform(&self) -> SharedPlatform {
+        match &self.real {
+            Some(real) => Arc::new(real.clone()),
+            None => Arc::new(self.platform.clone()),
+        }
     }
 
     /// The agent's journal, if it is in memory.
@@ -104,7 +134,7 @@ impl Host {
         let started = Agent::start(AgentSettings {
             identity: self.identity.clone(),
             keeping,
-            platform: Arc::new(self.platform.clone()),
+            platform: self.shared_platform(),
             clock: Arc::new(self.clock.clone()),
             connector: Arc::new(self.wire.clone()),
             executor: ExecutorLimits { workers: self.workers, ..ExecutorLimits::default() },
@@ -131,6 +161,7 @@ impl Host {
     pub fn reboot(&self) {
         self.kill_agent();
         self.platform.reboot_host();
+        self.real.iter().for_each(RealPlatform::reboot_host);
         self.start_agent();
     }
 
@@ -182,8 +213,8 @@ impl Host {
     /// How often the command's scripts were let go on this host, by step.
     #[must_use]
     pub fn runs(&self, command: &CommandId) -> Vec<(u32, u32)> {
-        let runs = self.platform.runs().into_iter();
-        let of_command = runs.filter_map(|(marker, times)| {
+        let runs = self.real.as_ref().map_or_else(|| self.platform.runs(), RealPlatform::runs);
+        let of_command = runs.into_iter().filter_map(|(marker, times)| {
             let step = marker.strip_prefix(command.as_str())?.strip_prefix('/')?.parse().ok()?;
             Some((step, times))
         });

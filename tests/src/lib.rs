@@ -17,6 +17,7 @@
 mod clock;
 mod fleet;
 mod host;
+mod real;
 mod run;
 mod store;
 mod verdict;
@@ -26,7 +27,8 @@ mod witness;
 
 pub use clock::FleetClock;
 pub use fleet::{Fleet, FleetSettings};
-pub use host::{Host, Keeps};
+pub use host::{Host, Keeps, Machine};
+pub use real::RealPlatform;
 pub use run::Run;
 pub use store::{Death, Disk, MortalStore};
 pub use wire::Wire;

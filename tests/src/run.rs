@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleetwright_controller::commands::send::{Wanted, WhenEmpty, Wish};
+use fleetwright_controller::commands::send::{DocumentHash, Wanted, WhenEmpty, Wish};
+use fleetwright_controller::documents::kinds::HashType;
 use serde_json::json;
 
 /// A wish for a command, on all nodes unless told otherwise.
@@ -45,6 +46,13 @@ impl Run {
     #[must_use]
     pub fn named(name: &str, version: &str) -> Self {
         Self::of(Wanted::Named { name: name.to_owned(), version: version.to_owned(), hash: None })
+    }
+
+    /// As [`Run::named`], only if the text has this SHA-256.
+    #[must_use]
+    pub fn hashed(name: &str, hash: &str) -> Self {
+        let hash = Some(DocumentHash { hash_type: HashType::Sha256, hash: hash.to_owned() });
+        Self::of(Wanted::Named { name: name.to_owned(), version: String::new(), hash })
     }
 
     fn of(document: Wanted) -> Self {

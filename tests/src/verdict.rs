@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use fleetwright_controller::commands::explain;
 use fleetwright_controller::commands::history::{self, Filter, TimeKey};
 use fleetwright_controller::commands::operations;
-use fleetwright_controller::commands::records::{CommandRecord, InvocationRecord};
+use fleetwright_controller::commands::records::{CommandRecord, InvocationRecord, StepStatus};
 use fleetwright_controller::commands::state::{Reason, State, status_details};
 use fleetwright_controller::commands::tally::Tally;
 use fleetwright_controller::mailbox;
@@ -188,7 +188,11 @@ impl Fleet {
 fn wrongs_of_runs(id: &CommandId, host: &Host, record: &InvocationRecord, may_rerun: bool) -> Option<String> {
     let runs = host.runs(id);
     let twice = !may_rerun && runs.iter().any(|(_, times)| *times > 1);
-    let missed = record.state == State::Success && runs.len() != record.steps.len();
+    let scripts = record
+        .steps
+        .iter()
+        .filter(|step| step.status != StepStatus::Skipped && step.action.ends_with("Script"));
+    let missed = record.state == State::Success && runs.len() < scripts.count();
     let unasked = never_began(record) && !runs.is_empty();
     let wrong = twice || missed || unasked;
     wrong.then(|| format!("{id} ran {runs:?} (step, times) on {} and is {record:?}", host.name()))
