@@ -27,7 +27,7 @@ use crate::link::{Connector, Link, TcpConnector};
 use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
 use crate::status::{LinkStatus, StatusBoard};
-use crate::steps::ScriptFacts;
+use crate::steps::{Downloads, Packages, Proxies, ScriptFacts};
 
 /// Everything that an agent is given.
 #[derive(Debug)]
@@ -142,8 +142,11 @@ impl Agent {
                 region: String::new(),
                 platform_name: facts.platform_name,
                 platform_version: facts.platform_version,
+                architecture: facts.architecture,
             },
             library: Arc::new(library),
+            packages: Packages::in_folder(kept.packages),
+            downloads: Downloads { max_bytes: limits.download_bytes, proxies: Proxies::of_environment() },
             limits,
         });
         let board = StatusBoard::new(kept.status, Arc::clone(&platform), clock.now());
@@ -210,6 +213,7 @@ struct Kept {
     records: Vec<Record>,
     spool: PathBuf,
     orchestration: PathBuf,
+    packages: PathBuf,
     status: Option<PathBuf>,
     identity: Option<IdentityFiles>,
     lock: Option<StateLock>,
@@ -227,6 +231,7 @@ impl Kept {
                     records,
                     spool: folder.spool(),
                     orchestration: folder.orchestration(),
+                    packages: folder.packages(),
                     status: Some(folder.status()),
                     identity: Some(IdentityFiles::in_state_folder(folder.root(), Arc::clone(platform))),
                     lock: Some(lock),
@@ -237,6 +242,7 @@ impl Kept {
                 journal: Box::new(journal),
                 spool: scratch.join("spool"),
                 orchestration: scratch.join("orchestration"),
+                packages: scratch.join("packages"),
                 status: None,
                 identity: None,
                 lock: None,

@@ -29,8 +29,8 @@ use tokio::task::JoinSet;
 
 use crate::journal::Ledger;
 use crate::spool::Spool;
-use crate::steps::ScriptFacts;
 use crate::steps::library::SharedLibrary;
+use crate::steps::{Downloads, Packages, ScriptFacts};
 use queue::{Queue, Stop};
 
 /// What an executor may take on.
@@ -48,6 +48,8 @@ pub struct ExecutorLimits {
     pub stop_timeout: Duration,
     /// Between asking a process to end and killing it.
     pub kill_grace: Duration,
+    /// Of all files that one step downloads.
+    pub download_bytes: u64,
 }
 
 impl Default for ExecutorLimits {
@@ -59,6 +61,7 @@ impl Default for ExecutorLimits {
             spare_disk_bytes: 4 << 20,
             stop_timeout: Duration::from_secs(20),
             kill_grace: crate::steps::DEFAULT_KILL_GRACE,
+            download_bytes: crate::steps::DEFAULT_DOWNLOAD_MAX_BYTES,
         }
     }
 }
@@ -76,6 +79,8 @@ pub(crate) struct Workplace {
     pub(crate) host: fleetwright_documents::Platform,
     pub(crate) facts: ScriptFacts,
     pub(crate) library: SharedLibrary,
+    pub(crate) packages: Packages,
+    pub(crate) downloads: Downloads,
     pub(crate) limits: ExecutorLimits,
 }
 

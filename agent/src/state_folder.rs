@@ -6,6 +6,7 @@
 //! <state>/journal         see `journal`
 //! <state>/spool/          see `spool`
 //! <state>/orchestration/  one folder for each command that runs
+//! <state>/packages/       one folder for each package that was installed
 //! <state>/status.json     see `status`
 //! ```
 
@@ -62,6 +63,11 @@ impl StateFolder {
     #[must_use]
     pub fn orchestration(&self) -> PathBuf {
         self.root.join("orchestration")
+    }
+
+    #[must_use]
+    pub fn packages(&self) -> PathBuf {
+        self.root.join("packages")
     }
 
     #[must_use]

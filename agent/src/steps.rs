@@ -5,15 +5,19 @@
 
 mod agent_update;
 mod alone;
+mod amazon_only;
 mod docker;
 mod download;
 mod environment;
 mod inventory;
 pub mod library;
+mod package;
 mod program;
+mod ps_module;
 mod run_document;
 mod script;
 mod supervise;
+mod windows_installer;
 
 use std::fmt;
 use std::future::Future;
@@ -34,7 +38,9 @@ use crate::journal::StepRecord;
 use crate::secrets::Secrets;
 use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
 pub use alone::Alone;
+pub use download::{DEFAULT_MAX_BYTES as DEFAULT_DOWNLOAD_MAX_BYTES, Downloads, Proxies};
 use library::SharedLibrary;
+pub use package::Packages;
 
 /// A process that was asked to end has this long before it is killed, unless configured otherwise.
 pub const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(10);
@@ -69,6 +75,7 @@ pub struct ScriptFacts {
     pub region: String,
     pub platform_name: String,
     pub platform_version: String,
+    pub architecture: String,
 }
 
 /// What steps work with.
@@ -80,6 +87,8 @@ pub struct StepTools {
     pub clock: SharedClock,
     pub spool: Spool,
     pub library: SharedLibrary,
+    pub packages: Packages,
+    pub downloads: Downloads,
 }
 
 /// Called before a step does anything, with its process once that exists. The process is let go when the future is
@@ -111,6 +120,9 @@ pub trait InnerJournal: fmt::Debug + Send + Sync {
 
     /// Whether the agent itself is the one who wants the step to end.
     fn is_stopping(&self) -> bool;
+
+    /// Whether the agent is on its way out and begins no further step of any document.
+    fn begins_nothing_more(&self) -> bool;
 }
 
 /// A journal that everything in one command shares.
@@ -127,6 +139,8 @@ pub enum How {
     Done,
     /// It did its part, and the host must reboot before it goes on.
     WantsReboot,
+    /// The agent stops between two steps of what this one runs; the next agent goes on there. Not an end.
+    Suspended,
     /// It did not do what it was to do; one line for people.
     Failed(String),
     /// It ran, and how it ended cannot be told; one line for people. What was left of it was killed.
@@ -135,6 +149,12 @@ pub enum How {
     StartFailed(String),
     /// Nothing ran, and nothing of the kind can run on this host.
     Unsupported(String),
+}
+
+/// Whether an action runs steps of its own and finds in the journal how far it was: what was between two of them when
+/// the agent ended goes on.
+pub(crate) fn keeps_its_place(action: Action) -> bool {
+    matches!(action, Action::RunDocument | Action::ConfigurePackage)
 }
 
 /// A step that has ended.
@@ -180,13 +200,22 @@ pub async fn run(
                 inner = results;
                 how
             }
+            StepInputs::ConfigurePackage(inputs) => {
+                let (how, results) = Box::pin(package::run(inputs, &task)).await;
+                inner = results;
+                how
+            }
             StepInputs::DownloadContent(inputs) => Box::pin(download::run(inputs, &task)).await,
             StepInputs::RunDockerAction(inputs) => docker::run_action(inputs, &task).await,
             StepInputs::ConfigureDocker(inputs) => docker::configure(inputs, &task).await,
             StepInputs::RefreshAssociation(inputs) => inventory::refresh_associations(inputs, &task).await,
             StepInputs::SoftwareInventory(inputs) => inventory::collect(inputs),
             StepInputs::UpdateAgent(inputs) => agent_update::run(inputs, action, &task).await,
-            _ => How::Unsupported(format!("this agent cannot run {}", action.name())),
+            StepInputs::Applications(inputs) => Box::pin(windows_installer::run(inputs, &task)).await,
+            StepInputs::PsModule(inputs) => Box::pin(ps_module::run(inputs, &task)).await,
+            StepInputs::DomainJoin(inputs) => amazon_only::join_domain(inputs, &task),
+            StepInputs::CloudWatch(inputs) => amazon_only::cloud_watch(inputs, &task).await,
+            StepInputs::RunScript(_) => unreachable!("a script records its own start"),
         };
         task.complain(&how).await;
         how
@@ -245,6 +274,14 @@ async fn append(mut writer: Writer, text: &str) {
     let (_running, mut phase) = watch::channel(Phase::Running);
     writer.append(text.as_bytes(), WhenFull::Wait(&mut phase)).await;
     writer.finish(WhenFull::Wait(&mut phase)).await;
+}
+
+/// What was printed between two looks.
+fn since(before: StreamTotals, after: StreamTotals) -> StreamTotals {
+    StreamTotals {
+        printed_bytes: after.printed_bytes.saturating_sub(before.printed_bytes),
+        dropped_bytes: after.dropped_bytes.saturating_sub(before.dropped_bytes),
+    }
 }
 
 /// A step's name as the name of one folder. Old documents have names with colons and more.

@@ -84,6 +84,8 @@ async fn a_hundred_megabytes_take_no_memory() {
         clock,
         spool: spool.clone(),
         library: Arc::new(steps::Alone),
+        packages: steps::Packages::in_folder(folder.path().join("packages")),
+        downloads: steps::Downloads::default(),
     };
     let cancel = CancellationToken::new();
 

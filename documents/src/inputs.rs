@@ -26,7 +26,7 @@ mod update_agent;
 pub use applications::{Applications, InstallerAction};
 pub use cloud_watch::CloudWatch;
 pub use configure_docker::{ConfigureDocker, DockerInstallation};
-pub use configure_package::{ConfigurePackage, InstallationType, PackageAction};
+pub use configure_package::{ConfigurePackage, InstallationType, LATEST, PackageAction};
 pub use domain_join::DomainJoin;
 pub use download_content::{Credential, DownloadContent, HttpLogin, Revision, Source};
 pub use ps_module::PsModule;

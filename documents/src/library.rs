@@ -20,9 +20,9 @@ static LIBRARY: [LibraryDocument; 16] = [
     },
     LibraryDocument {
         name: "AWS-ConfigureAWSPackage",
-        version: 1,
+        version: 2,
         text: include_str!("../library/AWS-ConfigureAWSPackage.json"),
-        sha256: "a4d9c59bc8658bc1e01b645bfceffd6c10cb465081655f4108792dda2765339c",
+        sha256: "a6174c27d148760deedc7e30ff2cc1266a5e1177c713955a4505e9e5034c9006",
     },
     LibraryDocument {
         name: "AWS-ConfigureDocker",

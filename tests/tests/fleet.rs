@@ -24,5 +24,7 @@ mod limits;
 mod links;
 #[path = "fleet/members.rs"]
 mod members;
+#[path = "fleet/packages.rs"]
+mod packages;
 #[path = "fleet/room.rs"]
 mod room;

@@ -92,6 +92,11 @@ pub trait Platform: fmt::Debug + Send + Sync + 'static {
 
     /// Creates a file that only the agent's account can read and run. Fails when it exists.
     fn create_script_file(&self, path: &Path) -> Result<File, HostError>;
+
+    /// Gives a file the permissions of Unix, as an archive has them. Where files have none, it stays as it was made.
+    fn set_mode(&self, _path: &Path, _mode: u32) -> Result<(), HostError> {
+        Ok(())
+    }
 }
 
 /// A platform that everything in one agent shares.

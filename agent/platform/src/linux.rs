@@ -142,6 +142,11 @@ impl Platform for Linux {
     fn create_script_file(&self, path: &Path) -> Result<File, HostError> {
         create_file(path, 0o700)
     }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<(), HostError> {
+        let doing = || format!("set the permissions of `{}`", path.display());
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(HostError::io(doing))
+    }
 }
 
 fn create_file(path: &Path, mode: u32) -> Result<File, HostError> {

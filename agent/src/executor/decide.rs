@@ -5,18 +5,20 @@
 //! queued ──► too late / cancelled / refused ───────────────────────────────► Finish
 //!    └─► Run(0) ─► result ─► Run(1) ─► … ─► Done ──────────────────────────► Finish
 //!           │         └─ asked for a reboot ─► Reboot ─(new boot)─► Run again
-//!           └─ the agent died meanwhile ─► Interrupt ──────────────────────► Finish
+//!           ├─ the agent died meanwhile ─► Interrupt ──────────────────────► Finish
+//!           └─ … between two steps of a document in it ─► Run again, which goes on there
 //! ```
 
 use std::collections::BTreeMap;
 
-use fleetwright_documents::Plan;
 use fleetwright_documents::flow::{self, Next, StepOutcome, StepStatus, Verdict};
+use fleetwright_documents::{Action, Plan};
 use fleetwright_platform::ProcessIdentity;
 use fleetwright_proto::clock::Timestamp;
 
 use super::result::Begun;
 use crate::journal::{Command, FinalReport, FinalStatus, Reason, StepProgress, StepRecord, StepState};
+use crate::steps::keeps_its_place;
 
 /// How often one command may reboot its host (reference, section 3.8).
 pub(super) const REBOOT_LIMIT: u32 = 15;
@@ -58,6 +60,9 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
         return Todo::Nothing;
     }
     if let Some((step, StepProgress::Started { name, action, at, .. })) = command.running_step() {
+        if plan.is_ok() && is_between_inner_steps(command, step, &[]) {
+            return go_on(command, step);
+        }
         let begun = Begun { step, name: name.clone(), action: action.clone(), started: *at };
         return Todo::Interrupt { step: begun, processes: command.processes(step) };
     }
@@ -82,6 +87,35 @@ pub(super) fn decide(command: &Command, plan: Result<&Plan, &str>, moment: Momen
         }
     };
     follow(command, plan, moment)
+}
+
+/// Whether nothing ran in the step when the agent ended: it runs steps of its own, and each that had begun had ended.
+/// One that had asked for a reboot counts as running: whether the reboot has been cannot be told from here.
+fn is_between_inner_steps(command: &Command, step: u32, way: &[u32]) -> bool {
+    let progress = match way {
+        [] => command.steps.get(&step),
+        _ => command.inner.get(&(step, way.to_vec())),
+    };
+    match progress {
+        Some(StepProgress::Finished(result)) => result.state != StepState::SuccessAndReboot,
+        Some(StepProgress::Started { action, process: None, .. }) => {
+            Action::from_name(action).is_some_and(keeps_its_place)
+                && command.inner_steps(step, way).all(|(index, _)| {
+                    let below: Vec<u32> = way.iter().copied().chain([index]).collect();
+                    is_between_inner_steps(command, step, &below)
+                })
+        }
+        Some(StepProgress::Started { .. }) | None => false,
+    }
+}
+
+fn go_on(command: &Command, step: u32) -> Todo {
+    let step = usize::try_from(step).unwrap_or(usize::MAX);
+    if command.cancel_requested {
+        let detail = "the command was cancelled while the agent was stopped inside the step".to_owned();
+        return Todo::Record { step, state: StepState::Cancelled, detail };
+    }
+    Todo::Run(step)
 }
 
 fn follow(command: &Command, plan: &Plan, moment: Moment<'_>) -> Todo {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fleetwright_documents::{Decision, HostTraits, Plan, PlannedStep};
 use fleetwright_platform::ProcessIdentity;
+use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
 use futures::FutureExt;
 
@@ -20,10 +21,10 @@ use super::queue::Stop;
 use super::result::{self, Begun};
 use super::{Shared, Workplace};
 use crate::explain::explain;
-use crate::journal::{Command, Durability, JournalError, Record, StepRecord, StepState, Work};
+use crate::journal::{Command, Durability, JournalError, Record, StepProgress, StepRecord, StepState, Work};
 use crate::secrets::Secrets;
 use crate::spool::{Stream, StreamId};
-use crate::steps::{self, StepContext, StepTools};
+use crate::steps::{self, How, StepContext, StepTools};
 
 /// Between two tries to write to a disk that took nothing.
 const DISK_RETRY: Duration = Duration::from_secs(2);
@@ -146,7 +147,7 @@ impl Driver<'_> {
             unreachable!("the flow runs only what the plan decided to run")
         };
         let place = self.place();
-        let begun = Begun::now(step, planned, self.shared.now());
+        let begun = Begun { started: self.started(step), ..Begun::now(step, planned, self.shared.now()) };
         let context = StepContext {
             command: self.id.clone(),
             step,
@@ -168,15 +169,29 @@ impl Driver<'_> {
             platform: Arc::clone(&place.platform),
             host: place.host,
             library: Arc::clone(&place.library),
+            packages: place.packages.clone(),
+            downloads: place.downloads.clone(),
             clock: Arc::clone(&place.clock),
             spool: place.spool.clone(),
         };
         let on_started = self.journal_start(begun.clone());
         let end = steps::run(planned.action, inputs, &context, &tools, &self.stop.token, on_started).await;
+        if end.how == How::Suspended {
+            return Err(Left::Stopping);
+        }
         let stopped_by = self.stop.stopped_by();
         let mut result = result::of_end(begun, planned, end, stopped_by, (place.host, self.shared.now()));
         result.detail = self.secrets.cover(&result.detail);
         self.persist(Record::StepFinished { command: self.id.clone(), step, result }).await
+    }
+
+    /// When the step began: earlier than now when it goes on after the agent was stopped inside it.
+    fn started(&self, step: u32) -> Timestamp {
+        let earlier = self.place().ledger.read(|state| match state.command(self.id)?.steps.get(&step)? {
+            StepProgress::Started { at, .. } => Some(*at),
+            StepProgress::Finished(_) => None,
+        });
+        earlier.unwrap_or_else(|| self.shared.now())
     }
 
     /// Called by the step while its process is held back.

@@ -101,4 +101,8 @@ impl InnerJournal for CommandJournal {
     fn is_stopping(&self) -> bool {
         self.stop.is_interruption()
     }
+
+    fn begins_nothing_more(&self) -> bool {
+        self.shared.queue().is_closed()
+    }
 }

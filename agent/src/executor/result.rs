@@ -55,6 +55,7 @@ pub(super) fn of_end(
                 (ProcessEnd::Cancelled, None, "stopped because the command was cancelled".to_owned())
             }
         },
+        How::Suspended => (ProcessEnd::Interrupted, None, "stopped because the agent was stopped".to_owned()),
         How::Done => (ProcessEnd::Exited(0), None, String::new()),
         How::WantsReboot => (ProcessEnd::Exited(reboot_code(platform)), None, String::new()),
         How::Failed(problem) | How::Lost(problem) | How::StartFailed(problem) | How::Unsupported(problem) => {

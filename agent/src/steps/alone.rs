@@ -33,6 +33,10 @@ impl InnerJournal for Alone {
     fn is_stopping(&self) -> bool {
         false
     }
+
+    fn begins_nothing_more(&self) -> bool {
+        false
+    }
 }
 
 impl Library for Alone {

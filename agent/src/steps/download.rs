@@ -8,25 +8,45 @@ mod file;
 mod git;
 mod github;
 mod http;
+mod proxy;
 mod s3;
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use fleetwright_documents::inputs::{Credential, DownloadContent, Source};
+use fleetwright_documents::inputs::{Credential, DownloadContent, HttpLogin, Source};
 
 use super::{How, Task, library};
 use fetch::FetchError;
+pub(super) use fetch::Get;
+pub(super) use file::{Incoming, Sums};
+pub(super) use http::keep;
+pub use proxy::Proxies;
 
-/// More than this is refused, in all files of one step together.
-const MAX_BYTES: u64 = 10 << 30;
 /// A source that says nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(60);
 
+/// What every download of an agent keeps to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downloads {
+    /// More than this is refused, in all files of one step together.
+    pub max_bytes: u64,
+    pub proxies: Proxies,
+}
+
+/// Of one step, unless the agent is told otherwise.
+pub const DEFAULT_MAX_BYTES: u64 = 10 << 30;
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Self { max_bytes: DEFAULT_MAX_BYTES, proxies: Proxies::default() }
+    }
+}
+
 /// Why something was not downloaded. One line for people.
 #[derive(Debug, thiserror::Error)]
-enum DownloadError {
+pub(super) enum DownloadError {
     #[error("the command was cancelled")]
     Cancelled,
     #[error(transparent)]
@@ -39,8 +59,10 @@ enum DownloadError {
     Source(String),
     #[error("{0}")]
     Unsupported(String),
-    #[error("it has more than {MAX_BYTES} bytes, which is the limit")]
-    TooLarge,
+    #[error("it has more than {0} bytes, which is the agent's limit (--download-max-mib)")]
+    TooLarge(u64),
+    #[error("a checksum is of one file, and the source is a folder")]
+    ChecksumOfFolder,
     #[error("the checksum of `{name}` is {found}; it should be {wanted}")]
     Checksum { name: String, found: String, wanted: String },
 }
@@ -50,13 +72,14 @@ pub(super) async fn run(inputs: &DownloadContent, task: &Task<'_>) -> How {
         Ok(place) => place,
         Err(error) => return How::Failed(error.to_string()),
     };
+    let sha256 = inputs.sha256.as_deref();
     let done = match &inputs.source {
         Source::Http { url, login, allow_insecure } => {
-            http::download(url, login, *allow_insecure, &place, task).await
+            http::download((url, login, *allow_insecure), sha256, &place, task).await
         }
         Source::Git { .. } => git::download(&inputs.source, &place, task).await,
-        Source::GitHub { .. } => github::download(&inputs.source, &place, task).await,
-        Source::S3 { url } => s3::download(url, &place, task).await,
+        Source::GitHub { .. } => github::download(&inputs.source, sha256, &place, task).await,
+        Source::S3 { url } => s3::download(url, sha256, &place, task).await,
         Source::Document { name, version } => match document(name, version.as_deref(), &place, task).await {
             Ok(done) => done,
             Err(how) => return how,
@@ -85,10 +108,36 @@ async fn document(
         let path = place.file(&format!("{name}.json"))?;
         let mut file = file::Incoming::create(&path, task)?;
         file.write(document.content.as_bytes())?;
-        file.finish(None)?;
+        file.finish(&Sums::default())?;
         Ok(path)
     };
     Ok(write())
+}
+
+/// A file that another action needs: from a URL, or one that lies on the host. Its checksum is right on return.
+pub(super) async fn bring(source: &str, sha256: Option<&str>, task: &Task<'_>) -> Result<PathBuf, How> {
+    let failed =
+        |problem: String| How::Failed(format!("`{}` cannot be used: {problem}", without_query(source)));
+    let is =
+        |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if !is("https://") && !is("http://") {
+        let path = PathBuf::from(source);
+        return file::check(&path, sha256).map(|()| path).map_err(|error| failed(error.to_string()));
+    }
+    if is("http://") && sha256.is_none() {
+        return Err(failed("it is not encrypted; use https, or give its sourceHash".to_owned()));
+    }
+    let place = Place { path: task.context.downloads(), is_folder: true };
+    match http::download((source, &HttpLogin::None, true), sha256, &place, task).await {
+        Ok(path) => Ok(path),
+        Err(DownloadError::Cancelled) => Err(How::Cancelled),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// A query may hold a signature.
+fn without_query(source: &str) -> &str {
+    source.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Where content goes.

@@ -96,6 +96,8 @@ pub(super) mod fake {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
 
+    use futures::StreamExt;
+
     use super::*;
 
     /// Holds what a test puts in. A name that is not there is refused.
@@ -104,6 +106,8 @@ pub(super) mod fake {
         pub(in crate::steps) documents: BTreeMap<String, StoredDocument>,
         /// How many of the next calls find nobody.
         pub(in crate::steps) unreachable: Mutex<u32>,
+        /// Attached files, by their names.
+        pub(in crate::steps) files: BTreeMap<String, Bytes>,
     }
 
     impl FakeLibrary {
@@ -117,7 +121,7 @@ pub(super) mod fake {
             };
             let documents =
                 documents.iter().map(|(name, content)| ((*name).to_owned(), stored(name, content)));
-            Self { documents: documents.collect(), unreachable: Mutex::new(0) }
+            Self { documents: documents.collect(), ..Self::default() }
         }
     }
 
@@ -136,7 +140,12 @@ pub(super) mod fake {
 
         fn attachment(&self, _document: &str, _version: &str, attachment: &str) -> Fetching<Pieces> {
             let refused = LibraryError::Refused(format!("there is no attachment `{attachment}`"));
-            Box::pin(std::future::ready(Err(refused)))
+            let pieces = self.files.get(attachment).cloned().ok_or(refused).map(|file| {
+                let pieces: Vec<_> =
+                    file.chunks(1000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                futures::stream::iter(pieces).boxed()
+            });
+            Box::pin(std::future::ready(pieces))
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fleetwright_platform::{HostError, Marker, ProcessSpec, SpawnError, Spawned, Unsupported};
+use fleetwright_platform::{HostError, Marker, OutputReader, ProcessSpec, SpawnError, Spawned, Unsupported};
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
 use super::supervise::{Patience, supervise};
@@ -14,6 +15,8 @@ use crate::spool::{Phase, Stream, WhenFull, capture};
 /// Names the step that a process belongs to. The command's id alone would not do: what an earlier step of the same
 /// command left running on purpose is not this step's.
 const MARKER: &str = "FLEETWRIGHT_STEP";
+/// Of what a program answers.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// What is added to the error output when a program ends in some way; none for nothing.
 pub(super) type Complaint<'a> = &'a (dyn Fn(&How) -> Option<String> + Sync);
@@ -95,6 +98,43 @@ pub(super) async fn run(
         err.finish(WhenFull::Wait(&mut watching)).await;
     }
     how
+}
+
+/// What a short program prints, as text. Its own output is no output of the step.
+pub(super) async fn answer(spec: &ProcessSpec, timeout: Duration, task: &Task<'_>) -> Result<String, How> {
+    let Spawned { mut process, stdout, stderr } = start(spec, task).await.map_err(StartError::into_how)?;
+    let patience = Patience { timeout, grace: task.context.kill_grace };
+    let clock = &task.tools.clock;
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let reading = async {
+        tokio::select! {
+            _ = async { tokio::join!(read(stdout, &mut out), read(stderr, &mut err)) } => {}
+            () = clock.sleep(timeout + OUTPUT_DRAIN) => {}
+        }
+    };
+    let (how, ()) = tokio::join!(supervise(process.as_mut(), patience, clock, task.cancel), reading);
+    // The step has no process any more.
+    (task.on_started)(None).await.map_err(|error| StartError::Record(error).into_how())?;
+    match how {
+        How::Exited(0) => Ok(String::from_utf8_lossy(&out).into_owned()),
+        How::Exited(code) => {
+            let said = String::from_utf8_lossy(&err);
+            let said = said.trim().lines().next_back().unwrap_or("it did not say why");
+            Err(How::Failed(format!("{} ended with {code}: {said}", spec.program.display())))
+        }
+        other => Err(other),
+    }
+}
+
+/// All of it is read, so that nobody waits at a full pipe, and the beginning is kept.
+async fn read(mut reader: OutputReader, kept: &mut Vec<u8>) {
+    let beginning = (&mut reader).take(MAX_ANSWER_BYTES);
+    let mut beginning = Box::pin(beginning);
+    let kept_all = beginning.read_to_end(kept).await;
+    if kept_all.is_ok() {
+        // Whoever prints more than that is not understood anyway.
+        let _rest = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await;
+    }
 }
 
 /// The end of a program that never began.

@@ -1,13 +1,15 @@
 //! `aws:runDocument`: a document as a step (reference, section 2.6).
 //!
 //! The inner document's steps run by the same rules as any document's, in its order, and each is written down before it
-//! runs and after, so that a reboot comes back to the inner step that asked for it. Their output is the outer step's,
+//! runs and after, so that a reboot comes back to the inner step that asked for it, and an agent that ended between two of
+//! them goes on with the next. Their output is the outer step's,
 //! one after the other; their results are kept in the outer result. A document is fetched once: a copy of it lies beside
 //! the step for as long as the command runs.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,12 +18,12 @@ use fleetwright_documents::inputs::{InnerDocument, RunDocument};
 use fleetwright_documents::{Decision, HostTraits, Kind, MAX_DOCUMENT_BYTES, Plan, PlannedStep};
 use fleetwright_proto::clock::Timestamp;
 
-use super::{How, InnerStart, OnStarted, StepContext, StepEnd, Task, library};
+use super::{How, InnerStart, OnStarted, StepContext, StepEnd, Task, library, since};
 use crate::executor::nested::{self, Begun};
 use crate::journal::{StepRecord, StepState};
 use crate::replace;
 use crate::secrets::Secrets;
-use crate::spool::{Stream, StreamTotals};
+use crate::spool::Stream;
 
 /// How many documents may lie in each other, below the command's own.
 const MAX_DEPTH: usize = 3;
@@ -181,16 +183,16 @@ impl Run<'_> {
                 .collect();
             let is_cancelled = self.task.cancel.is_cancelled();
             let moved = match flow::next(&self.plan, &outcomes) {
-                Next::Run(_) | Next::RebootThen(_)
-                    if is_cancelled && self.task.context.journal.is_stopping() =>
-                {
-                    return How::Cancelled;
-                }
+                Next::Run(_) if self.task.context.journal.begins_nothing_more() => return How::Suspended,
                 Next::Run(step) | Next::RebootThen(step) if is_cancelled => {
                     let detail = "the command was cancelled before the step began".to_owned();
                     self.record(step, StepState::Cancelled, detail).await
                 }
-                Next::Run(step) => self.step(step).await,
+                Next::Run(step) => match self.step(step).await {
+                    Ok(ControlFlow::Break(how)) => return how,
+                    Ok(ControlFlow::Continue(())) => Ok(()),
+                    Err(error) => Err(error),
+                },
                 Next::Skip(step, reason) => {
                     let state = nested::skipped(&reason);
                     self.record(step, state, reason.to_string()).await
@@ -220,7 +222,8 @@ impl Run<'_> {
         }
     }
 
-    async fn step(&mut self, index: usize) -> io::Result<()> {
+    /// Runs one step. Breaks off when it did not come to an end.
+    async fn step(&mut self, index: usize) -> io::Result<ControlFlow<How>> {
         let planned = &self.plan.steps[index];
         let Decision::Run(inputs) = &planned.decision else {
             unreachable!("the flow runs only what the plan decided to run")
@@ -239,10 +242,13 @@ impl Run<'_> {
         let on_started = self.on_started(&begun);
         let run = super::run(planned.action, inputs, &context, tools, self.task.cancel, on_started);
         let end = Box::pin(run).await;
+        if end.how == How::Suspended {
+            return Ok(ControlFlow::Break(How::Suspended));
+        }
         let end =
             StepEnd { stdout: since(before[0], end.stdout), stderr: since(before[1], end.stderr), ..end };
         let result = nested::of_end(begun, planned, end, &self.secrets, &self.task, tools.clock.now());
-        self.finish(index, result).await
+        self.finish(index, result).await.map(ControlFlow::Continue)
     }
 
     /// Writes a step down that does not run.
@@ -282,14 +288,6 @@ impl Run<'_> {
 
 fn position(index: usize) -> u32 {
     u32::try_from(index).expect("a document of 64 KiB has fewer steps")
-}
-
-/// What was printed between two looks.
-fn since(before: StreamTotals, after: StreamTotals) -> StreamTotals {
-    StreamTotals {
-        printed_bytes: after.printed_bytes.saturating_sub(before.printed_bytes),
-        dropped_bytes: after.dropped_bytes.saturating_sub(before.dropped_bytes),
-    }
 }
 
 #[cfg(test)]

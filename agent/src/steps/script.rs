@@ -114,13 +114,14 @@ impl Drop for ScriptFile {
 }
 
 /// What is added to the error output of a script that failed; people's tools look for it.
-fn complaint(how: &How, reboot_exit_code: i32) -> Option<String> {
+pub(super) fn complaint(how: &How, reboot_exit_code: i32) -> Option<String> {
     let why = match how {
         How::Exited(0 | EXIT_SUCCESS_AND_STOP)
         | How::TimedOut
         | How::Cancelled
         | How::Done
-        | How::WantsReboot => return None,
+        | How::WantsReboot
+        | How::Suspended => return None,
         How::Exited(code) if *code == reboot_exit_code => return None,
         How::Exited(code) => format!("exit status {code}"),
         How::Signalled(signal) => format!("signal {signal}"),

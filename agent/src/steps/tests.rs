@@ -28,6 +28,7 @@ pub(super) fn context(folder: &Path) -> StepContext {
             region: "us-east-1".to_owned(),
             platform_name: "Debian GNU/Linux".to_owned(),
             platform_version: "12".to_owned(),
+            architecture: "x86_64".to_owned(),
         },
         kill_grace: Duration::from_millis(200),
         secrets: Secrets::default(),
@@ -65,6 +66,7 @@ fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fix
         timeout: Duration::from_secs(60),
         environment: std::collections::BTreeMap::new(),
     };
+    let packages = Packages::in_folder(folder.path().join("packages"));
     Fixture {
         folder,
         tools: StepTools {
@@ -73,6 +75,8 @@ fn limited(limits: SpoolLimits, platform: SharedPlatform, lines: &[&str]) -> Fix
             clock,
             spool,
             library: Arc::new(FakeLibrary::default()),
+            packages,
+            downloads: Downloads::default(),
         },
         context,
         inputs,
@@ -330,10 +334,27 @@ async fn ten_thousand_lines_a_second_arrive_whole_in_few_pieces() {
 pub(super) struct MemoryInner {
     pub(super) started: Mutex<Vec<InnerStart>>,
     pub(super) finished: Mutex<Vec<(Vec<u32>, StepRecord)>>,
+    /// How many more inner steps may begin before the agent is on its way out.
+    left: Mutex<Option<usize>>,
+}
+
+impl MemoryInner {
+    /// The agent begins so many inner steps and no more.
+    pub(super) fn close_after(&self, steps: usize) {
+        *self.left.lock().unwrap() = Some(steps);
+    }
+
+    /// The next agent.
+    pub(super) fn open_again(&self) {
+        *self.left.lock().unwrap() = None;
+    }
 }
 
 impl InnerJournal for MemoryInner {
     fn started(&self, start: InnerStart) -> Recorded {
+        if let Some(left) = self.left.lock().unwrap().as_mut() {
+            *left -= 1;
+        }
         self.started.lock().unwrap().push(start);
         Box::pin(std::future::ready(Ok(())))
     }
@@ -354,6 +375,10 @@ impl InnerJournal for MemoryInner {
 
     fn is_stopping(&self) -> bool {
         false
+    }
+
+    fn begins_nothing_more(&self) -> bool {
+        *self.left.lock().unwrap() == Some(0)
     }
 }
 
@@ -378,4 +403,57 @@ impl Fixture {
         let text = |stream| String::from_utf8(self.kept(stream)).unwrap();
         (text(Stream::Stdout), text(Stream::Stderr))
     }
+}
+
+#[tokio::test]
+async fn what_a_host_cannot_do_is_unsupported_with_the_reason() {
+    use fleetwright_documents::Platform;
+    for (host, action, inputs, wanted) in [
+        (
+            Platform::Windows,
+            "aws:applications",
+            serde_json::json!({ "action": "Install", "source": "C:\\x.msi" }),
+            "running the Windows installer without msiexec is not possible on Windows",
+        ),
+        (
+            Platform::Linux,
+            "aws:domainJoin",
+            serde_json::json!({ "directoryId": "d-1234567890", "directoryName": "corp.example.com" }),
+            "cannot join corp.example.com: joining a directory without credentials, which Amazon's directory service \
+             alone allows, is not possible on Linux",
+        ),
+        (
+            Platform::Windows,
+            "aws:cloudWatch",
+            serde_json::json!({}),
+            "running the CloudWatch program of Amazon's agent is not possible on Windows",
+        ),
+        (
+            Platform::Linux,
+            "aws:configureDocker",
+            serde_json::json!({ "action": "Install" }),
+            "installing docker is not possible on Linux: none of apt-get, dnf, yum, zypper is here",
+        ),
+    ] {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let mut fixture = on(Arc::new(FakePlatform::numbered(1, clock)), &[]);
+        fixture.tools.host = host;
+        let mut step = serde_json::json!({ "action": action, "name": "step", "inputs": inputs });
+        if action == "aws:cloudWatch" {
+            step["settings"] = serde_json::json!({ "startType": "Enabled" });
+        }
+        let end = fixture.run_step(&step).await;
+        assert_eq!(end.how, How::Unsupported(wanted.to_owned()), "{action}");
+        assert_eq!(fixture.printed().1, format!("{wanted}\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_program_of_amazon_s_that_is_not_here_is_stopped_already() {
+    let mut fixture = fixture(&[]);
+    fixture.tools.host = fleetwright_documents::Platform::Windows;
+    let step = serde_json::json!({ "action": "aws:cloudWatch", "name": "step", "inputs": {},
+        "settings": { "startType": "Disabled" } });
+    assert_eq!(fixture.run_step(&step).await.how, How::Done);
+    assert!(fixture.printed().0.contains("nothing to stop"));
 }

@@ -1,5 +1,7 @@
 //! Documents in steps, through the whole agent: fetched from the controller, rebooted in, cancelled, killed, secret.
 
+use std::time::Duration;
+
 use fleetwright_proto::agent::{InvocationStatus, ReasonCode, Report, StepStatus};
 use fleetwright_proto::ids::CommandId;
 use serde_json::json;
@@ -73,6 +75,30 @@ async fn a_reboot_inside_comes_back_inside_and_a_loop_of_them_ends() {
     let runs = host.platform.runs();
     let of = |step: &str| runs[&format!("{command}/{step}")];
     assert_eq!((of("0/0"), of("0/1")), (1, 16));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_stopped_between_two_inner_steps_goes_on_with_the_second() {
+    let controller = Controller::start().await;
+    let mut host = Host::of(&controller);
+    host.limits.stop_timeout = Duration::from_secs(20);
+    let agent = host.start_agent();
+    controller.keep_document("Inner", &inner(&[&["echo one", "sleep 1"], &["echo two"]]));
+    let command = CommandId::random();
+    controller.deliver(run_document(&command, &outer("Inner")));
+    eventually("the first runs", || host.platform.processes() == 1).await;
+    // Lets the running step end, and begins no other.
+    agent.stop().await;
+    let runs = host.platform.runs();
+    assert_eq!(runs.keys().filter(|step| step.starts_with(command.as_str())).count(), 1, "{runs:?}");
+    let _agent = host.start_agent();
+    let report = controller.final_report(command.as_str()).await;
+    assert_eq!((report.status(), report.reason()), (InvocationStatus::Success, ReasonCode::AllStepsDone));
+    assert_eq!(inner_states(&report), [StepStatus::StepSuccess; 2]);
+    let runs = host.platform.runs();
+    let of = |step: &str| runs.get(&format!("{command}/{step}")).copied();
+    assert_eq!((of("0/0"), of("0/1"), of("1")), (Some(1), Some(1), Some(1)));
+    assert_eq!(controller.seen(|seen| seen.stdout(command.as_str())), "one\ntwo\n");
 }
 
 #[tokio::test]

@@ -25,18 +25,18 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<Applications> {
     let action = fields
         .required_choice("action", &[("Install", Install), ("Uninstall", Uninstall), ("Repair", Repair)]);
     let source = fields.required_text("source");
-    let source_hash = hash(fields);
+    let source_hash = hash(fields, "sourceHash");
     let parameters = fields.text("parameters").unwrap_or_default();
     Some(Applications { action: action?, source: source?, source_hash, parameters })
 }
 
-/// A SHA-256, as the actions with a `source` have it.
-pub(super) fn hash(fields: &mut Fields<'_>) -> Option<String> {
-    let hash = fields.text("sourceHash")?;
+/// The SHA-256 of a file.
+pub(super) fn hash(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
+    let hash = fields.text(key)?;
     if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Some(hash.to_ascii_lowercase());
     }
     let help = "write the SHA-256 of the file in 64 hexadecimal digits, or leave it out";
-    fields.wrong("sourceHash", format!("found `{}`", crate::problems::shown(&hash)), help);
+    fields.wrong(key, format!("found `{}`", crate::problems::shown(&hash)), help);
     None
 }

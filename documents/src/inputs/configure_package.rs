@@ -6,12 +6,15 @@ use super::fields::Fields;
 use crate::problems::shown;
 use crate::values;
 
+/// The registry's word for the newest version.
+pub const LATEST: &str = "$LATEST";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigurePackage {
     /// A package's name or ARN.
     pub name: String,
     pub action: PackageAction,
-    /// None for the newest.
+    /// None for the default version; [`LATEST`] for the newest.
     pub version: Option<String>,
     pub installation_type: InstallationType,
     /// Variables for the package's scripts; every name begins with `SSM_`.
@@ -35,7 +38,9 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<ConfigurePackage> {
     let name = fields.required_text("name");
     let actions = [("Install", PackageAction::Install), ("Uninstall", PackageAction::Uninstall)];
     let action = fields.required_choice("action", &actions);
-    let version = fields.text("version").filter(|version| !version.eq_ignore_ascii_case("latest"));
+    let version = fields
+        .text("version")
+        .map(|version| if version.eq_ignore_ascii_case("latest") { LATEST.to_owned() } else { version });
     let types = [
         ("Uninstall and reinstall", InstallationType::UninstallAndReinstall),
         ("In-place update", InstallationType::InPlaceUpdate),

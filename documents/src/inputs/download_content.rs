@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::applications::hash;
 use super::fields::{Fields, Segment};
 use super::run_document::name_and_version;
 use crate::bind::Reference;
@@ -15,6 +16,8 @@ pub struct DownloadContent {
     pub source: Source,
     /// Absolute, or relative to where content is downloaded. With a separator at its end it is a folder.
     pub destination: Option<String>,
+    /// Of the one file that is downloaded; an input of ours, beside SSM's.
+    pub sha256: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,17 +111,23 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<DownloadContent> {
     let info = fields.map("sourceInfo")?;
     let source_type = source_type?;
     let place = [Segment::Key("sourceInfo".to_owned())];
-    let source = fields.within(&place, &info, |info| match source_type {
-        SourceType::S3 => Some(Source::S3 { url: info.required_text("path")? }),
-        SourceType::GitHub => github(info),
-        SourceType::Git => git(info),
-        SourceType::Http => http(info),
-        SourceType::Document => {
-            let (name, version) = name_and_version(&info.required_text("name")?);
-            Some(Source::Document { name, version })
+    let mut sha256 = None;
+    let source = fields.within(&place, &info, |info| {
+        if matches!(source_type, SourceType::S3 | SourceType::GitHub | SourceType::Http) {
+            sha256 = hash(info, "sha256");
+        }
+        match source_type {
+            SourceType::S3 => Some(Source::S3 { url: info.required_text("path")? }),
+            SourceType::GitHub => github(info),
+            SourceType::Git => git(info),
+            SourceType::Http => http(info),
+            SourceType::Document => {
+                let (name, version) = name_and_version(&info.required_text("name")?);
+                Some(Source::Document { name, version })
+            }
         }
     });
-    Some(DownloadContent { source: source?, destination })
+    Some(DownloadContent { source: source?, destination, sha256 })
 }
 
 fn github(info: &mut Fields<'_>) -> Option<Source> {

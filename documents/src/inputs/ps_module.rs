@@ -22,7 +22,7 @@ pub struct PsModule {
 
 pub(super) fn read(fields: &mut Fields<'_>) -> Option<PsModule> {
     let source = fields.text("source");
-    let source_hash = hash(fields);
+    let source_hash = hash(fields, "sourceHash");
     let lines = lines(fields);
     let working_directory = fields.text("workingDirectory");
     let timeout = fields

@@ -92,7 +92,11 @@ fn downloaded(source_type: &str, info: &Value, source: Source) {
     check(
         Action::DownloadContent,
         &json!({"sourceType": source_type, "sourceInfo": info, "destinationPath": "/opt/x/"}),
-        &StepInputs::DownloadContent(DownloadContent { source, destination: Some("/opt/x/".to_owned()) }),
+        &StepInputs::DownloadContent(DownloadContent {
+            source,
+            destination: Some("/opt/x/".to_owned()),
+            sha256: None,
+        }),
     );
 }
 
@@ -196,7 +200,7 @@ fn packages() {
         &StepInputs::ConfigurePackage(ConfigurePackage {
             name: "agent".to_owned(),
             action: PackageAction::Install,
-            version: None,
+            version: Some(LATEST.to_owned()),
             installation_type: InstallationType::InPlaceUpdate,
             variables: [("SSM_A", "x"), ("SSM_B", "1")]
                 .into_iter()

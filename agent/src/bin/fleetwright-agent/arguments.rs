@@ -75,6 +75,10 @@ pub(crate) struct RunArguments {
     /// Where the agent keeps its identity, journal and spool [default: the system's place]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Most that one step may download, in MiB
+    #[arg(long, value_name = "MIB", env = "FLEETWRIGHT_DOWNLOAD_MAX_MIB", default_value_t = 10 << 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub(crate) download_max_mib: u64,
     /// How the log is written to standard error; FLEETWRIGHT_LOG sets what is logged
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,

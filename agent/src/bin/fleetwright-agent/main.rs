@@ -116,6 +116,7 @@ async fn run(arguments: RunArguments, platform: &SharedPlatform) -> anyhow::Resu
     if let Some(controller) = arguments.controller {
         settings.identity.controller = controller;
     }
+    settings.executor.download_bytes = arguments.download_max_mib << 20;
     let node = settings.identity.node_id.clone();
     let agent = Agent::start(settings)?;
     tracing::info!("agent {} of node {node} starts", inventory::AGENT_VERSION);

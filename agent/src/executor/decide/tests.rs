@@ -64,6 +64,11 @@ fn ended(step: u32, state: StepState) -> Record {
     Record::StepFinished { command: id(), step, result }
 }
 
+fn process() -> ProcessIdentity {
+    let marker = fleetwright_platform::Marker { name: "STEP".to_owned(), value: "1".to_owned() };
+    ProcessIdentity { pid: 1, start_time: 1, session: 1, boot_id: "boot-1".to_owned(), marker }
+}
+
 fn rebooting(boot_id: &str, count: u32) -> Record {
     Record::Rebooting { command: id(), step: 0, boot_id: boot_id.to_owned(), count }
 }
@@ -121,6 +126,55 @@ fn a_step_whose_end_nobody_saw_is_interrupted_and_nothing_follows() {
     assert!(matches!(todo(&records, 0), Todo::Interrupt { step: Begun { step: 0, .. }, .. }));
     let records = [accepted(), started(0), ended(0, StepState::Interrupted)];
     check_finish(&records, 0, (FinalStatus::Failed, Reason::Interrupted, "step0"));
+}
+
+#[test]
+fn a_step_between_two_steps_of_its_document_goes_on_there() {
+    use StepState::{Success, SuccessAndReboot};
+    let outer = |action: &str, process| match started(0) {
+        Record::StepStarted { command, step, name, at, .. } => {
+            Record::StepStarted { command, step, name, action: action.to_owned(), at, process }
+        }
+        other => other,
+    };
+    let inner_started = |way: &[u32], action: &str, process| Record::InnerStarted {
+        command: id(),
+        step: 0,
+        inner: way.to_vec(),
+        name: "inner".to_owned(),
+        action: action.to_owned(),
+        at: at(0),
+        process,
+    };
+    let inner_ended = |way: &[u32], state| match ended(0, state) {
+        Record::StepFinished { command, step, result } => {
+            Record::InnerFinished { command, step, inner: way.to_vec(), result }
+        }
+        other => other,
+    };
+    let document = || outer("aws:runDocument", None);
+    let script = |way: &[u32]| inner_started(way, "aws:runShellScript", Some(process()));
+    let nested = inner_started(&[1], "aws:runDocument", None);
+    let goes_on = |records: &[Record]| {
+        let records = [&[accepted()], records].concat();
+        todo(&records, DEADLINE + 1) == Todo::Run(0)
+    };
+    for (records, expected) in [
+        (vec![document()], true),
+        (vec![outer("aws:configurePackage", None)], true),
+        (vec![outer("aws:downloadContent", None)], false),
+        (vec![outer("aws:runDocument", Some(process()))], false),
+        (vec![document(), script(&[0])], false),
+        (vec![document(), script(&[0]), inner_ended(&[0], Success)], true),
+        (vec![document(), script(&[0]), inner_ended(&[0], SuccessAndReboot)], false),
+        (vec![document(), script(&[0]), inner_ended(&[0], Success), nested.clone()], true),
+        (vec![document(), nested.clone(), script(&[1, 0])], false),
+        (vec![document(), nested, script(&[1, 0]), inner_ended(&[1, 0], Success)], true),
+    ] {
+        assert_eq!(goes_on(&records), expected, "{records:#?}");
+    }
+    let cancelled = [accepted(), document(), script(&[0]), inner_ended(&[0], Success), cancel()];
+    assert!(matches!(todo(&cancelled, 0), Todo::Record { step: 0, state: StepState::Cancelled, .. }));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, LOCATION, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
 use http::uri::{Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::{Body, Incoming};
@@ -18,6 +18,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::proxy::Proxy;
 use super::{DownloadError, STALL};
 use crate::explain::explain;
 use crate::link::Transport;
@@ -30,7 +31,7 @@ const MAX_TEXT_BYTES: usize = 8 << 20;
 
 /// Why a URL gave nothing. Never with the query of the URL, which may hold a signature.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(in crate::steps) enum FetchError {
     #[error("`{0}` is no URL with http or https and a host")]
     Url(String),
     #[error("`{0}` is not encrypted; use https, or set allowInsecureDownload to true")]
@@ -49,22 +50,22 @@ pub(super) enum FetchError {
 
 /// What to get.
 #[derive(Debug, Clone)]
-pub(super) struct Get {
-    pub(super) url: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) allow_insecure: bool,
+pub(in crate::steps) struct Get {
+    pub(in crate::steps) url: Uri,
+    pub(in crate::steps) headers: HeaderMap,
+    pub(in crate::steps) allow_insecure: bool,
 }
 
 /// What came, its body not read yet.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub(in crate::steps) struct Answer {
+    pub(in crate::steps) status: StatusCode,
+    pub(in crate::steps) headers: HeaderMap,
     host: String,
     body: Incoming,
 }
 
 impl Get {
-    pub(super) fn new(url: &str, allow_insecure: bool) -> Result<Self, FetchError> {
+    pub(in crate::steps) fn new(url: &str, allow_insecure: bool) -> Result<Self, FetchError> {
         let shown = || url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let bare = url.split('#').next().unwrap_or_default();
         let parsed: Uri = bare.parse().map_err(|_| FetchError::Url(shown()))?;
@@ -73,7 +74,7 @@ impl Get {
         Ok(get)
     }
 
-    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Result<Self, FetchError> {
+    pub(in crate::steps) fn with(mut self, name: HeaderName, value: &str) -> Result<Self, FetchError> {
         let mut value = HeaderValue::from_str(value).map_err(|_| FetchError::Url(self.shown()))?;
         value.set_sensitive(name == AUTHORIZATION);
         self.headers.insert(name, value);
@@ -125,7 +126,7 @@ impl Get {
     }
 
     /// Any status; the caller reads it.
-    pub(super) async fn send(&self, task: &Task<'_>) -> Result<Answer, DownloadError> {
+    pub(in crate::steps) async fn send(&self, task: &Task<'_>) -> Result<Answer, DownloadError> {
         let mut get = self.clone();
         for _ in 0..=MAX_REDIRECTS {
             let answer = get.send_once(task).await?;
@@ -139,7 +140,7 @@ impl Get {
     }
 
     /// The body of a success.
-    pub(super) async fn send_for_success(&self, task: &Task<'_>) -> Result<Answer, DownloadError> {
+    pub(in crate::steps) async fn send_for_success(&self, task: &Task<'_>) -> Result<Answer, DownloadError> {
         let answer = self.send(task).await?;
         if answer.status.is_success() {
             return Ok(answer);
@@ -147,41 +148,61 @@ impl Get {
         Err(FetchError::Status { url: self.shown(), status: answer.status }.into())
     }
 
-    pub(super) fn refused(&self, status: StatusCode) -> DownloadError {
+    pub(in crate::steps) fn refused(&self, status: StatusCode) -> DownloadError {
         FetchError::Status { url: self.shown(), status }.into()
     }
 
     async fn send_once(&self, task: &Task<'_>) -> Result<Answer, DownloadError> {
         let host = self.host().to_owned();
         let silent = |within| FetchError::Silent { host: host.clone(), within };
-        let transport = within(CONNECT_TIMEOUT, self.connect(), task, silent).await??;
+        let proxy = task.tools.downloads.proxies.of(self.is_https(), &host);
+        let transport = within(CONNECT_TIMEOUT, self.connect(proxy), task, silent).await??;
         let broken =
             |error: hyper::Error| FetchError::Broken { host: host.clone(), problem: explain(&error) };
         let (mut sender, connection) = http1::handshake(TokioIo::new(transport)).await.map_err(broken)?;
         // Ends with its answer, whose reader learns of what went wrong.
         tokio::spawn(async move { drop(connection.await) });
         let path = self.url.path_and_query().map_or("/", |path| path.as_str());
+        // A proxy is told the whole of what it is to get; through a tunnel the host itself is asked.
+        let asked_of_proxy = proxy.filter(|_| !self.is_https());
+        let target = match asked_of_proxy {
+            Some(_) => format!("http://{}{path}", authority(&self.url)),
+            None => path.to_owned(),
+        };
         let mut request = Request::new(String::new());
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = path.parse().map_err(|_| FetchError::Url(self.shown()))?;
+        *request.uri_mut() = target.parse().map_err(|_| FetchError::Url(self.shown()))?;
         *request.headers_mut() = self.headers.clone();
         let authority =
             HeaderValue::from_str(authority(&self.url)).map_err(|_| FetchError::Url(self.shown()))?;
         request.headers_mut().insert(HOST, authority);
+        if let Some(login) = asked_of_proxy.and_then(|proxy| proxy.login()) {
+            let mut login = HeaderValue::from_str(login).map_err(|_| FetchError::Url(self.shown()))?;
+            login.set_sensitive(true);
+            request.headers_mut().insert(PROXY_AUTHORIZATION, login);
+        }
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("fleetwright-agent"));
         let response = within(STALL, sender.send_request(request), task, silent).await?.map_err(broken)?;
         let (head, body) = response.into_parts();
         Ok(Answer { status: head.status, headers: head.headers, host, body })
     }
 
-    async fn connect(&self) -> Result<Box<dyn Transport>, FetchError> {
+    async fn connect(&self, proxy: Option<&Proxy>) -> Result<Box<dyn Transport>, FetchError> {
         let host = self.host();
         let failed = |problem: String| FetchError::Connect { host: host.to_owned(), problem };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = self.url.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 });
-        let stream = TcpStream::connect((bare, port)).await.map_err(|error| failed(error.to_string()))?;
+        let mut stream = match proxy {
+            Some(proxy) => TcpStream::connect((proxy.host.as_str(), proxy.port)).await.map_err(|error| {
+                failed(format!("its proxy {}:{} cannot be reached: {error}", proxy.host, proxy.port))
+            })?,
+            None => TcpStream::connect((bare, port)).await.map_err(|error| failed(error.to_string()))?,
+        };
         if !self.is_https() {
             return Ok(Box::new(stream));
+        }
+        if let Some(proxy) = proxy {
+            proxy.tunnel(&mut stream, host, port).await.map_err(failed)?;
         }
         let name = ServerName::try_from(bare.to_owned()).map_err(|error| failed(error.to_string()))?;
         let connector = TlsConnector::from(trusted_by_host().map_err(failed)?);
@@ -191,12 +212,12 @@ impl Get {
 }
 
 impl Answer {
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(in crate::steps) fn length(&self) -> Option<u64> {
         self.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
     }
 
     /// The next piece of the body; none at its end.
-    pub(super) async fn next(&mut self, task: &Task<'_>) -> Result<Option<Bytes>, DownloadError> {
+    pub(in crate::steps) async fn next(&mut self, task: &Task<'_>) -> Result<Option<Bytes>, DownloadError> {
         let host = self.host.clone();
         loop {
             let frame = std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context));
@@ -212,7 +233,7 @@ impl Answer {
         }
     }
 
-    pub(super) async fn text(mut self, task: &Task<'_>) -> Result<String, DownloadError> {
+    pub(in crate::steps) async fn text(mut self, task: &Task<'_>) -> Result<String, DownloadError> {
         let mut bytes = Vec::new();
         while let Some(data) = self.next(task).await? {
             bytes.extend_from_slice(&data);

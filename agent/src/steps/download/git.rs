@@ -13,7 +13,8 @@ use fleetwright_documents::inputs::{Revision, Source};
 use fleetwright_platform::{InterpreterCommand, ProcessSpec};
 
 use super::file::Incoming;
-use super::{DownloadError, MAX_BYTES, Place, inside, plain};
+use super::file::Sums;
+use super::{DownloadError, Place, inside, plain};
 use crate::explain::explain;
 use crate::steps::{How, Task, environment, program};
 
@@ -124,7 +125,7 @@ fn copy(from: &Path, to: &Path, task: &Task<'_>) -> Result<(), DownloadError> {
     };
     let root = from.canonicalize().map_err(failed(from))?;
     let mut folders = vec![PathBuf::new()];
-    let mut bytes = 0;
+    let (mut bytes, max_bytes) = (0, task.tools.downloads.max_bytes);
     while let Some(folder) = folders.pop() {
         super::ensure_folder(&to.join(&folder))?;
         for entry in fs::read_dir(root.join(&folder)).map_err(failed(from))? {
@@ -149,10 +150,10 @@ fn copy(from: &Path, to: &Path, task: &Task<'_>) -> Result<(), DownloadError> {
                     }
                     file.write(&buffer[..read])?;
                 }
-                bytes += file.finish(None)?;
+                bytes += file.finish(&Sums::default())?;
             }
-            if bytes > MAX_BYTES {
-                return Err(DownloadError::TooLarge);
+            if bytes > max_bytes {
+                return Err(DownloadError::TooLarge(max_bytes));
             }
         }
     }

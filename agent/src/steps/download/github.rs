@@ -8,8 +8,9 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use serde::Deserialize;
 
 use super::fetch::Get;
+use super::file::Sums;
 use super::http::keep;
-use super::{DownloadError, MAX_BYTES, Place, inside, plain};
+use super::{DownloadError, Place, inside, plain};
 use crate::steps::Task;
 
 /// Names another interface, for example that of GitHub Enterprise: `https://github.example.com/api/v3`.
@@ -37,16 +38,18 @@ enum Contents {
 
 pub(super) async fn download(
     source: &Source,
+    sha256: Option<&str>,
     place: &Place,
     task: &Task<'_>,
 ) -> Result<PathBuf, DownloadError> {
     let api = std::env::var(API_VARIABLE).unwrap_or_else(|_| API.to_owned());
-    from(&api, source, place, task).await
+    from(&api, source, sha256, place, task).await
 }
 
 pub(super) async fn from(
     api: &str,
     source: &Source,
+    sha256: Option<&str>,
     place: &Place,
     task: &Task<'_>,
 ) -> Result<PathBuf, DownloadError> {
@@ -76,6 +79,7 @@ pub(super) async fn from(
     };
     let mut folders = VecDeque::from([root.to_owned()]);
     let (mut files, mut bytes) = (0, 0);
+    let max_bytes = task.tools.downloads.max_bytes;
     while let Some(folder) = folders.pop_front() {
         let text = get(&folder, JSON)?.send_for_success(task).await?.text(task).await?;
         let contents: Contents = serde_json::from_str(&text)
@@ -83,10 +87,17 @@ pub(super) async fn from(
         let entries = match contents {
             Contents::One(entry) if folder == root => {
                 let path = place.file(&entry.name)?;
-                keep(get(&entry.path, RAW)?.send_for_success(task).await?, &path, task).await?;
+                keep(
+                    get(&entry.path, RAW)?.send_for_success(task).await?,
+                    &path,
+                    &Sums::sha256(sha256),
+                    task,
+                )
+                .await?;
                 return Ok(path);
             }
             Contents::One(entry) => vec![entry],
+            Contents::Folder(_) if sha256.is_some() => return Err(DownloadError::ChecksumOfFolder),
             Contents::Folder(entries) => entries,
         };
         for entry in entries {
@@ -96,13 +107,19 @@ pub(super) async fn from(
                     let relative =
                         entry.path.strip_prefix(root).unwrap_or(&entry.path).trim_start_matches('/');
                     let path = inside(&place.path, relative)?;
-                    bytes += keep(get(&entry.path, RAW)?.send_for_success(task).await?, &path, task).await?;
+                    bytes += keep(
+                        get(&entry.path, RAW)?.send_for_success(task).await?,
+                        &path,
+                        &Sums::default(),
+                        task,
+                    )
+                    .await?;
                     files += 1;
                 }
                 kind => task.say(&format!("{} is left out: it is a {kind}", entry.path)).await,
             }
-            if files > MAX_FILES || bytes > MAX_BYTES {
-                return Err(DownloadError::TooLarge);
+            if files > MAX_FILES || bytes > max_bytes {
+                return Err(DownloadError::TooLarge(max_bytes));
             }
         }
     }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 
 use super::fetch::{Answer, Get};
-use super::file::Incoming;
+use super::file::{Incoming, Sums};
 use super::{DownloadError, Place, plain};
 use crate::steps::Task;
 
@@ -17,9 +17,8 @@ use crate::steps::Task;
 const PROGRESS_BYTES: u64 = 64 << 20;
 
 pub(super) async fn download(
-    url: &str,
-    login: &HttpLogin,
-    allow_insecure: bool,
+    (url, login, allow_insecure): (&str, &HttpLogin, bool),
+    sha256: Option<&str>,
     place: &Place,
     task: &Task<'_>,
 ) -> Result<PathBuf, DownloadError> {
@@ -27,12 +26,17 @@ pub(super) async fn download(
     let name = get.url.path().rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("download");
     let path = place.file(name)?;
     let answer = logged_in(&get, login, task).await?;
-    keep(answer, &path, task).await?;
+    keep(answer, &path, &Sums::sha256(sha256), task).await?;
     Ok(path)
 }
 
 /// Writes a body to its place. Returns how much it was.
-pub(super) async fn keep(mut answer: Answer, path: &Path, task: &Task<'_>) -> Result<u64, DownloadError> {
+pub(in crate::steps) async fn keep(
+    mut answer: Answer,
+    path: &Path,
+    wanted: &Sums,
+    task: &Task<'_>,
+) -> Result<u64, DownloadError> {
     let mut file = Incoming::create(path, task)?;
     let length = answer.length();
     let mut told = 0;
@@ -50,7 +54,7 @@ pub(super) async fn keep(mut answer: Answer, path: &Path, task: &Task<'_>) -> Re
             file.bytes()
         )));
     }
-    file.finish(None)
+    file.finish(wanted)
 }
 
 async fn logged_in(get: &Get, login: &HttpLogin, task: &Task<'_>) -> Result<Answer, DownloadError> {

@@ -6,13 +6,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
+use http::header::ETAG;
+use http::{HeaderMap, Uri};
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 
 use super::fetch::Get;
+use super::file::Sums;
 use super::http::keep;
-use super::{DownloadError, MAX_BYTES, Place, inside};
+use super::{DownloadError, Place, inside};
 use crate::steps::Task;
 
 /// How long a signature holds.
@@ -38,13 +40,19 @@ impl Access {
     }
 }
 
-pub(super) async fn download(url: &str, place: &Place, task: &Task<'_>) -> Result<PathBuf, DownloadError> {
-    from(&Access::of_environment(), url, place, task).await
+pub(super) async fn download(
+    url: &str,
+    sha256: Option<&str>,
+    place: &Place,
+    task: &Task<'_>,
+) -> Result<PathBuf, DownloadError> {
+    from(&Access::of_environment(), url, sha256, place, task).await
 }
 
 pub(super) async fn from(
     access: &Access,
     url: &str,
+    sha256: Option<&str>,
     place: &Place,
     task: &Task<'_>,
 ) -> Result<PathBuf, DownloadError> {
@@ -67,9 +75,15 @@ pub(super) async fn from(
     if keys.is_empty() || keys == [key] {
         let name = key.rsplit('/').next().unwrap_or_default();
         let path = place.file(name)?;
-        keep(get(key)?.send_for_success(task).await?, &path, task).await?;
+        let answer = get(key)?.send_for_success(task).await?;
+        let sums = Sums { sha256: sha256.map(str::to_owned), md5: digest(&answer.headers) };
+        keep(answer, &path, &sums, task).await?;
         return Ok(path);
     }
+    if sha256.is_some() {
+        return Err(DownloadError::ChecksumOfFolder);
+    }
+    let max_bytes = task.tools.downloads.max_bytes;
     let mut bytes = 0;
     for found in &keys {
         let relative = found.strip_prefix(key).unwrap_or(found).trim_start_matches('/');
@@ -77,12 +91,24 @@ pub(super) async fn from(
             continue;
         }
         let path = inside(&place.path, relative)?;
-        bytes += keep(get(found)?.send_for_success(task).await?, &path, task).await?;
-        if bytes > MAX_BYTES {
-            return Err(DownloadError::TooLarge);
+        let answer = get(found)?.send_for_success(task).await?;
+        let sums = Sums { sha256: None, md5: digest(&answer.headers) };
+        bytes += keep(answer, &path, &sums, task).await?;
+        if bytes > max_bytes {
+            return Err(DownloadError::TooLarge(max_bytes));
         }
     }
     Ok(place.path.clone())
+}
+
+/// The MD5 of an object, where its ETag is one: not of an object that came in parts, nor of one that the store encrypts
+/// under a key of somebody's own.
+fn digest(headers: &HeaderMap) -> Option<String> {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let has_own_key = value("x-amz-server-side-encryption").is_some_and(|way| way.starts_with("aws:kms"))
+        || value("x-amz-server-side-encryption-customer-algorithm").is_some();
+    let tag = value(ETAG.as_str()).filter(|_| !has_own_key)?.strip_prefix('"')?.strip_suffix('"')?;
+    (tag.len() == 32 && tag.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| tag.to_owned())
 }
 
 /// Every key that is `key` or lies below it. A store that does not let it be listed may still give one object.

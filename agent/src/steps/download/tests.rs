@@ -195,7 +195,7 @@ async fn basic_and_digest_log_in_and_show_no_password() {
     let login = HttpLogin::None;
     let place = Place::of(None, &fixture.context.downloads()).unwrap();
     let refused = with_task(&fixture, async |task| {
-        http::download(&format!("{address}/basic"), &login, true, &place, task).await
+        http::download((&format!("{address}/basic"), &login, true), None, &place, task).await
     })
     .await;
     assert!(refused.unwrap_err().to_string().contains("401"));
@@ -311,7 +311,8 @@ async fn a_file_and_a_folder_come_from_github() {
     };
     let place = Place::of(None, &fixture.context.downloads()).unwrap();
     let get = async |path: &str| {
-        with_task(&fixture, async |task| github::from(&address, &source(path), &place, task).await).await
+        with_task(&fixture, async |task| github::from(&address, &source(path), None, &place, task).await)
+            .await
     };
     get("dir").await.unwrap();
     assert_eq!(fs::read_to_string(place.path.join("sub/b")).unwrap(), "B");
@@ -390,7 +391,7 @@ async fn objects_come_from_a_store_that_checks_signatures() {
             ..s3::Access::default()
         };
         let url = format!("{address}/{path}");
-        with_task(&fixture, async |task| s3::from(&access, &url, &place, task).await).await
+        with_task(&fixture, async |task| s3::from(&access, &url, None, &place, task).await).await
     };
     get(Some("hunter2"), "bucket/dir").await.unwrap();
     assert_eq!(fs::read_to_string(place.path.join("sub/b")).unwrap(), "B");
@@ -408,4 +409,78 @@ async fn a_secret_of_the_step_is_covered_in_what_it_says() {
     let end = fixture.run_step(&step("SSMDocument", &json!({ "name": "hunter2" }), None)).await;
     failed(&end, "hunter2");
     assert!(!fixture.printed().1.contains("hunter2"), "{:?}", fixture.printed());
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_what_it_should_be_is_not_kept() {
+    let (address, _) = serve(Arc::new(|_: &Asked| (200, Vec::new(), b"content".to_vec()))).await;
+    let mut fixture = fixture(&[]);
+    let right = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
+    for (sum, good) in [(right.to_owned(), true), (right.to_uppercase(), true), ("0".repeat(64), false)] {
+        let info = json!({ "url": format!("{address}/f"), "allowInsecureDownload": true, "sha256": sum });
+        let end = fixture.run_step(&step("HTTP", &info, None)).await;
+        let path = fixture.context.downloads().join("f");
+        if good {
+            assert_eq!(end.how, How::Done);
+            fs::remove_file(path).unwrap();
+        } else {
+            failed(&end, &format!("is {right}; it should be 0000"));
+            assert!(!path.exists());
+        }
+    }
+    fixture.tools.downloads.max_bytes = 6;
+    let info = json!({ "url": format!("{address}/f"), "allowInsecureDownload": true });
+    failed(&fixture.run_step(&step("HTTP", &info, None)).await, "it has more than 6 bytes");
+    assert_eq!(left_over(&fixture.context.downloads()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_object_is_compared_with_its_store_s_own_digest() {
+    const MD5: &str = "9a0364b9e99bb480dd25e1f0284c8555";
+    let (address, _) = serve(Arc::new(|asked: &Asked| {
+        let tag = |text: &str| vec![("etag", format!("\"{text}\""))];
+        let path = asked.path.split('?').next().unwrap_or_default();
+        let headers = match path {
+            "/b/right" => tag(MD5),
+            "/b/wrong" => tag("00000000000000000000000000000000"),
+            "/b/parts" => tag("00000000000000000000000000000000-2"),
+            "/b/sealed" => {
+                let way = ("x-amz-server-side-encryption", "aws:kms".to_owned());
+                [tag("00000000000000000000000000000000"), vec![way]].concat()
+            }
+            _ => return (403, Vec::new(), Vec::new()),
+        };
+        (200, headers, b"content".to_vec())
+    }))
+    .await;
+    let fixture = fixture(&[]);
+    let place = Place::of(None, &fixture.context.downloads()).unwrap();
+    let access = s3::Access { endpoint: Some(address.clone()), ..s3::Access::default() };
+    for (name, good) in [("right", true), ("wrong", false), ("parts", true), ("sealed", true)] {
+        let url = format!("{address}/b/{name}");
+        let got = with_task(&fixture, async |task| s3::from(&access, &url, None, &place, task).await).await;
+        assert_eq!(got.is_ok(), good, "{name}: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_gets_what_it_needs_and_no_more() {
+    let (proxy, asked) = serve(Arc::new(|asked: &Asked| match asked.path.as_str() {
+        "http://far.example/f" => (200, Vec::new(), b"content".to_vec()),
+        _ => (407, Vec::new(), Vec::new()),
+    }))
+    .await;
+    let mut fixture = fixture(&[]);
+    let with_login = proxy.replace("http://", "http://ada:secret@");
+    fixture.tools.downloads.proxies = proxy::Proxies::for_all(&with_login);
+    let info = json!({ "url": "http://far.example/f", "allowInsecureDownload": true });
+    assert_eq!(fixture.run_step(&step("HTTP", &info, None)).await.how, How::Done);
+    let info = json!({ "url": "https://far.example/f" });
+    let end = fixture.run_step(&step("HTTP", &info, None)).await;
+    failed(&end, "the proxy 127.0.0.1 answered `HTTP/1.1 407 X`");
+    assert!(!format!("{:?}", end.how).contains("secret"));
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0].header("proxy-authorization"), Some("Basic YWRhOnNlY3JldA=="));
+    assert_eq!(asked[1].path, "far.example:443");
+    assert_eq!(asked[1].header("proxy-authorization"), Some("Basic YWRhOnNlY3JldA=="));
 }
