@@ -12,6 +12,7 @@
 mod action;
 mod bind;
 mod check;
+mod convert;
 mod data;
 mod diagnostic;
 mod document;
@@ -36,6 +37,7 @@ mod values;
 pub use action::{Action, Platform};
 pub use bind::{Bound, BoundJsonError, ParameterError, Reference};
 pub use check::{Checked, MAX_DOCUMENT_BYTES, parse};
+pub use convert::{Notation, written_as};
 pub use data::read_data;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use document::{

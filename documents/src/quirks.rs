@@ -230,4 +230,15 @@ pub const QUIRKS: &[Quirk] = &[
             "command: [\"nginx\", \"-g\", \"daemon off\"]",
         ),
     },
+    Quirk {
+        section: "2.16",
+        ssm: "aws:updateSsmAgent names the agent of AWS and brings a version of it",
+        ours: "the wish is for the agent of the host, which is ours; what the document names is kept to be told",
+        example: document(
+            "{schemaVersion: '2.2', mainSteps: [{name: a, action: 'aws:updateSsmAgent',
+              inputs: {agentName: amazon-ssm-agent, source: 'https://host/manifest.json', targetVersion: latest}}]}",
+            &[],
+            "a: run UpdateAgent(UpdateAgent { agent_name: Some(\"amazon-ssm-agent\")",
+        ),
+    },
 ];

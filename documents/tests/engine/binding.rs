@@ -28,7 +28,7 @@ fn values_take_their_native_type() {
         ("{type: StringList}", &[], r#"{"p":[]}"#),
         ("{type: Integer}", &["-12"], r#"{"p":-12}"#),
         ("{type: Boolean}", &["true"], r#"{"p":true}"#),
-        ("{type: StringMap}", &[r#"{"b":"2","a":"1"}"#], r#"{"p":{"a":"1","b":"2"}}"#),
+        ("{type: StringMap}", &[r#"{"b":"2","a":"1"}"#], r#"{"p":{"b":"2","a":"1"}}"#),
         ("{type: MapList}", &[r#"[{"a":1}]"#], r#"{"p":[{"a":1}]}"#),
         ("{type: MapList}", &[r#"{"a":1}"#, r#"{"b":2}"#], r#"{"p":[{"a":1},{"b":2}]}"#),
     ]);
@@ -107,4 +107,14 @@ fn too_much_is_refused() {
         bound("{type: String}", &[&large]),
         "the parameters have 70000 bytes together; at most 65536 are allowed"
     );
+}
+
+/// Its author wrote it beside the rules: who gives nothing gets it, and who gives the same text is told.
+#[test]
+fn a_default_is_not_held_against_its_own_pattern() {
+    let text = "schemaVersion: '2.2'\nparameters:\n  p: {type: String, default: 'not set', allowedPattern: '[a-z]+'}\n  q: {type: String, default: '', allowedPattern: '[a-z]+'}\nmainSteps:\n- {name: a, action: 'aws:runShellScript', inputs: {runCommand: ['{{ p }}{{ q }}']}}\n";
+    let document = accepted(text).document;
+    assert_eq!(bind(&document, &[]).unwrap().to_json(), r#"{"p":"not set","q":""}"#);
+    let told = bind(&document, &[("p", &["not set"]), ("q", &[""])]).unwrap_err();
+    assert_eq!(told.lines().count(), 2, "{told}");
 }

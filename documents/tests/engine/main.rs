@@ -10,6 +10,7 @@ mod automation;
 mod binding;
 mod diagnostics;
 mod flow;
+mod fuzzed;
 mod habits;
 mod hostile;
 mod library;

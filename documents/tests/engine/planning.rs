@@ -28,7 +28,7 @@ fn substitution() {
         ("['{{ s }}']", r#"["{{ n }} \"$(x)\" '"]"#),
         // Inside a text a value is verbatim, and compact JSON when it is no text.
         ("['echo {{s}}']", r#"["echo {{ n }} \"$(x)\" '"]"#),
-        ("['echo {{ l }} {{ n }} {{ m }}']", r#"["echo [\"one\",\"t\\\"wo\"] 5 {\"a\":\"1\",\"b\":\"2\"}"]"#),
+        ("['echo {{ l }} {{ n }} {{ m }}']", r#"["echo [\"one\",\"t\\\"wo\"] 5 {\"b\":\"2\",\"a\":\"1\"}"]"#),
         // Braces that are not ours stay; one pair around a reference stays too.
         ("['--%{{{ n }}} {{ {{ n }} }} {{ x.y }} {{ n']", r#"["--%{5} {{ 5 }} {{ x.y }} {{ n"]"#),
         ("['PT{{n}}M']", r#"["PT5M"]"#),

@@ -1,0 +1,8 @@
+//! Any text: accepted or refused, and what was accepted binds, plans and is written again.
+#![no_main]
+
+#[path = "../../tests/engine/fuzzed/harness.rs"]
+#[allow(dead_code, reason = "each target uses its own part")]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::parser(data));
