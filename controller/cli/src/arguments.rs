@@ -3,6 +3,7 @@
 
 pub(crate) mod document;
 pub(crate) mod duration;
+pub(crate) mod parameters;
 pub(crate) mod rate;
 pub(crate) mod script;
 pub(crate) mod tag;
@@ -30,8 +31,12 @@ pub(crate) enum ArgumentError {
     Attachment { path: std::path::PathBuf, source: std::io::Error },
     #[error("command {command} ran on {nodes} nodes: say which one, or leave -o to table")]
     ManyNodes { command: String, nodes: usize },
+    #[error("the document is neither JSON nor YAML, so it has no other notation: leave --as out")]
+    NoOtherNotation,
     #[error(transparent)]
     Document(#[from] document::DocumentError),
+    #[error(transparent)]
+    Parameters(#[from] parameters::ParametersError),
     #[error(transparent)]
     Script(#[from] script::ScriptError),
 }

@@ -108,6 +108,41 @@ pub(crate) async fn follow(
     Ok(known.exit())
 }
 
+/// Waits for the end of a command without showing anything; none when it did not come in time. Gives the operator back.
+pub(crate) async fn until_finished(
+    io: &mut Io,
+    operator: Operator,
+    command: Command,
+    timeout: Option<Duration>,
+) -> Result<(Operator, Option<Exit>), Failure> {
+    let mut watch = Watch::new(operator, command.command_id.clone()).without_output();
+    let mut known = Known { command, invocations: BTreeMap::new() };
+    let clock = io.clock.clone();
+    let mut too_late = pin!(async {
+        match timeout {
+            Some(timeout) => clock.sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    });
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = &mut io.interrupt => return Err(Failure::Interrupted),
+            () = &mut too_late => return Ok((watch.into_operator(), None)),
+            event = watch.next(&clock) => event?,
+        };
+        match event {
+            Some(Event::Command(command)) => known.command = command,
+            Some(Event::Invocation(invocation)) => {
+                known.invocations.insert(invocation.node_id.clone(), invocation);
+            }
+            Some(Event::Output(_)) => {}
+            Some(Event::Lost(problem)) => io.note(&problem),
+            None => return Ok((watch.into_operator(), Some(known.exit()))),
+        }
+    }
+}
+
 /// One of the two ways to show a command.
 #[derive(Debug)]
 enum Show {

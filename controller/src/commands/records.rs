@@ -104,6 +104,9 @@ json_record!(Mark, 1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRecord {
     pub command: CommandId,
+    /// Of the request, hex; absent where an earlier release wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_sha256: Option<String>,
 }
 json_record!(TokenRecord, 1);
 

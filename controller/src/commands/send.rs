@@ -15,7 +15,7 @@ use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::Batch;
 
 use super::history;
-use super::limits::{parse_concurrency, parse_errors};
+use super::limits::{Limit, parse_concurrency, parse_errors};
 use super::notify::Notify;
 use super::payload;
 use super::reconcile::abandon;
@@ -102,16 +102,17 @@ pub enum WhenEmpty {
 }
 
 /// Sends a command. Durable when this returns: the command and one invocation for each target. A repeated wish with
-/// the same client token answers with the command that the first one made.
+/// the same client token answers with the command that the first one made; another wish with it is refused.
 pub async fn send(house: &House, wish: Wish) -> Result<(CommandId, CommandRecord), Refusal> {
-    if let Some(earlier) = earlier(house, &wish.client_token).await? {
+    let token = Token::of(&wish);
+    if let Some(earlier) = earlier(house, &token).await? {
         return Ok(earlier);
     }
     room::admit(house, NewWork::Command)?;
-    let token = wish.client_token.clone();
     let id = CommandId::random();
-    let checked = check(house, &id, wish).await?;
-    match write(house, &id, checked).await {
+    let judged = judge(house, wish).await?;
+    let checked = keep(house, &id, judged).await?;
+    match write(house, &id, checked, &token).await {
         Ok(record) => Ok((id, record)),
         Err(error) => {
             abandon(house, &id).await?;
@@ -126,16 +127,66 @@ pub async fn send(house: &House, wish: Wish) -> Result<(CommandId, CommandRecord
     }
 }
 
-async fn earlier(house: &House, token: &str) -> Result<Option<(CommandId, CommandRecord)>, Refusal> {
-    if token.is_empty() {
+/// Everything that [`send`] checks, and nothing is written: to how many nodes it would be sent now.
+pub async fn rehearse(house: &House, wish: Wish) -> Result<u32, Refusal> {
+    let judged = judge(house, wish).await?;
+    Ok(u32::try_from(judged.nodes.len()).unwrap_or(u32::MAX))
+}
+
+/// A client's token and what it stands for.
+struct Token {
+    text: String,
+    request_sha256: String,
+}
+
+impl Token {
+    /// Who asks and when is no part of the request: the same wish may be repeated by a colleague.
+    fn of(wish: &Wish) -> Self {
+        let Wish { document, parameters, targets, max_concurrency, max_errors, .. } = wish;
+        let Wish { delivery_timeout, comment, client_token, when_empty: _, notify, requested_by: _, .. } =
+            wish;
+        let request = (document, parameters, targets, max_concurrency, max_errors);
+        let text = format!("{request:?} {:?}", (delivery_timeout, comment, notify));
+        Self { text: client_token.clone(), request_sha256: payload::digest(text.as_bytes()) }
+    }
+}
+
+async fn earlier(house: &House, token: &Token) -> Result<Option<(CommandId, CommandRecord)>, Refusal> {
+    if token.text.is_empty() {
         return Ok(None);
     }
-    let Some(row) = COMMAND_TOKEN.get(&*house.store, &token.to_owned()).await? else {
+    let Some(row) = COMMAND_TOKEN.get(&*house.store, &token.text).await? else {
         return Ok(None);
     };
-    let id = row.value.command;
+    let TokenRecord { command: id, request_sha256 } = row.value;
+    if request_sha256.is_some_and(|known| known != token.request_sha256) {
+        return Err(Refusal::conflict(format!(
+            "the client token `{}` was used for another request, which became command {id}: take a new token",
+            token.text.escape_debug()
+        )));
+    }
     let record = super::operations::get(house, &id).await?;
     Ok(Some((id, record)))
+}
+
+/// A wish that can be fulfilled, before anything of it is kept.
+struct Judged {
+    wish: Kept,
+    used: DocumentUsed,
+    text: Bytes,
+    document: Document,
+    bound: Bound,
+    limits: (Limit, Limit, Duration),
+    targets: Vec<Selector>,
+    notify: Option<Notify>,
+    nodes: Vec<(NodeId, NodeRecord)>,
+}
+
+/// What is kept of a wish as it was written.
+struct Kept {
+    comment: String,
+    requested_by: String,
+    client_token: String,
 }
 
 struct Checked {
@@ -144,13 +195,13 @@ struct Checked {
     nodes: Vec<(NodeId, NodeRecord)>,
 }
 
-async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Refusal> {
+async fn judge(house: &House, wish: Wish) -> Result<Judged, Refusal> {
     check_texts(&wish)?;
     let max_concurrency = parse_concurrency(&wish.max_concurrency)?;
     let max_errors = parse_errors(&wish.max_errors)?;
     let delivery_timeout = delivery_timeout(wish.delivery_timeout)?;
-    let targets = selectors(wish.targets)?;
-    let (used, text, document) = find_document(house, wish.document).await?;
+    let targets = selectors(wish.targets.clone())?;
+    let (used, text, document) = find_document(house, wish.document.clone()).await?;
     let notify = match &wish.notify {
         Some(NotifyWish { url, events, about }) => {
             Some(Notify::parse(url, events, about, house.limits.plain_http)?)
@@ -159,11 +210,10 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
     };
     let bound = bind(&used.name, &document, &wish.parameters)?;
     refuse_references(&document, &bound)?;
-    let parameters = bound.to_json();
-    if text.len() + parameters.len() > DOCUMENT_MAX_BYTES {
+    let size = text.len() + bound.to_json().len();
+    if size > DOCUMENT_MAX_BYTES {
         return Err(Refusal::invalid(format!(
-            "document and parameters are {} bytes together: {DOCUMENT_MAX_BYTES} at most",
-            text.len() + parameters.len()
+            "document and parameters are {size} bytes together: {DOCUMENT_MAX_BYTES} at most"
         )));
     }
     let nodes = matching(house, &targets).await?;
@@ -174,13 +224,30 @@ async fn check(house: &House, id: &CommandId, wish: Wish) -> Result<Checked, Ref
             describe(&targets)
         )));
     }
+    let Wish { comment, requested_by, client_token, .. } = wish;
+    Ok(Judged {
+        wish: Kept { comment, requested_by, client_token },
+        used,
+        text,
+        document,
+        bound,
+        limits: (max_concurrency, max_errors, delivery_timeout),
+        targets,
+        notify,
+        nodes,
+    })
+}
+
+async fn keep(house: &House, id: &CommandId, judged: Judged) -> Result<Checked, Refusal> {
+    let Judged { wish, used, text, document, bound, limits, targets, notify, nodes } = judged;
+    let (max_concurrency, max_errors, delivery_timeout) = limits;
     if used.source == DocumentSource::Blob {
         payload::keep_document(house, id, text).await?;
     }
     let record = CommandRecord {
         execution_timeout_ms: millis(document.execution_timeout(&bound)),
         document: used,
-        parameters: payload::keep_parameters(house, id, parameters).await?,
+        parameters: payload::keep_parameters(house, id, bound.to_json()).await?,
         targets,
         target_count: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
         targets_written: false,
@@ -329,7 +396,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<CommandRecord, Refusal> {
+async fn write(
+    house: &House,
+    id: &CommandId,
+    checked: Checked,
+    token: &Token,
+) -> Result<CommandRecord, Refusal> {
     let Checked { mut record, document, mut nodes } = checked;
     let platforms: Vec<_> = document.platforms().collect();
     // Connected nodes first, as in every later wave: a node that is away takes no turn from one that is here.
@@ -337,7 +409,7 @@ async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<Comman
     if nodes.is_empty() {
         let mut batch = Batch::new();
         record.targets_written = true;
-        add_command(&mut batch, id, &record)?;
+        add_command(&mut batch, id, &record, token)?;
         history::close(&mut batch, id, &record)?;
         house.store.commit(batch).await?;
     }
@@ -347,7 +419,7 @@ async fn write(house: &House, id: &CommandId, checked: Checked) -> Result<Comman
         let mut batch = Batch::new();
         record.targets_written = part == last;
         if part == 0 {
-            add_command(&mut batch, id, &record)?;
+            add_command(&mut batch, id, &record, token)?;
         } else if record.targets_written {
             COMMAND.put(&mut batch, id, &record)?;
         }
@@ -390,7 +462,12 @@ pub(super) fn wave(house: &House, nodes: Vec<NodeId>) -> WaveRecord {
     WaveRecord { dispatch, connected, away }
 }
 
-fn add_command(batch: &mut Batch, id: &CommandId, record: &CommandRecord) -> Result<(), Refusal> {
+fn add_command(
+    batch: &mut Batch,
+    id: &CommandId,
+    record: &CommandRecord,
+    token: &Token,
+) -> Result<(), Refusal> {
     COMMAND.insert(batch, id, record)?;
     if record.outcome.is_none() {
         COMMAND_OPEN.put(batch, id, &Mark {})?;
@@ -399,8 +476,9 @@ fn add_command(batch: &mut Batch, id: &CommandId, record: &CommandRecord) -> Res
         NOTICE_OPEN.put(batch, id, &Mark {})?;
     }
     history::enter(batch, id, record)?;
-    if let Some(token) = &record.client_token {
-        COMMAND_TOKEN.insert(batch, token, &TokenRecord { command: id.clone() })?;
+    if !token.text.is_empty() {
+        let request_sha256 = Some(token.request_sha256.clone());
+        COMMAND_TOKEN.insert(batch, &token.text, &TokenRecord { command: id.clone(), request_sha256 })?;
     }
     Ok(())
 }

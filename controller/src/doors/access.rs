@@ -43,6 +43,7 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Nodes/GetGroup", Caller::Operator),
     ("/fleetwright.control.v1.Nodes/DeleteGroup", Caller::Operator),
     ("/fleetwright.control.v1.Commands/SendCommand", Caller::Operator),
+    ("/fleetwright.control.v1.Commands/CheckCommand", Caller::Operator),
     ("/fleetwright.control.v1.Commands/ListCommands", Caller::Operator),
     ("/fleetwright.control.v1.Commands/GetCommand", Caller::Operator),
     ("/fleetwright.control.v1.Commands/ListInvocations", Caller::Operator),

@@ -102,6 +102,14 @@ fn every_table_reads_its_stored_examples() {
         &INVOCATION,
         r#"{"format":1,"state":"Cancelling","reason":{"CancelRequested":{"by":"admin"}},"dispatched":{"at":1790000000000,"seq":7},"started":null,"finished":null,"deadline":1790007200000,"report_seq":0,"steps":[],"cancel":{"by":"admin","at":1790000001000},"late":null,"taken":true}"#,
     );
+    check_again(
+        &INVOCATION,
+        r#"{"format":1,"state":"InProgress","reason":{"RunningStep":{"step":"outer"}},"dispatched":{"at":1790000000000,"seq":7},"started":1790000000100,"finished":null,"deadline":1790007200000,"report_seq":3,"steps":[{"name":"outer","action":"aws:runDocument","status":"InProgress","started_ms":1790000000100,"finished_ms":0,"stdout_bytes":4,"stderr_bytes":0,"stdout_dropped_bytes":0,"stderr_dropped_bytes":0,"inner":[{"name":"inner","action":"aws:runShellScript","status":"Failed","signal":9,"started_ms":1790000000110,"finished_ms":1790000000190,"detail":"ended by signal 9","stdout_bytes":4,"stderr_bytes":0,"stdout_dropped_bytes":0,"stderr_dropped_bytes":0}]}],"cancel":null,"late":null}"#,
+    );
+    check_again(
+        &COMMAND_TOKEN,
+        r#"{"format":1,"command":"67e55044-10b1-426f-9247-bb680e5fe0c8","request_sha256":"ab"}"#,
+    );
     document_examples(&mut seen);
     check(&mut seen, &OUTPUT_LENGTH, r#"{"format":1,"bytes":36}"#);
     check(&mut seen, &OUTPUT, "\0exact bytes");

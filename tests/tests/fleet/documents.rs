@@ -5,6 +5,7 @@ use std::time::Duration;
 use fleetwright_controller::documents::delete;
 use fleetwright_controller::documents::fault::DocumentError;
 use fleetwright_controller::documents::find::{self, Found};
+use fleetwright_controller::documents::kinds::DocumentType;
 use fleetwright_controller::documents::names::Reference;
 use fleetwright_controller::documents::records::Requirement;
 use fleetwright_controller::documents::share::{self, ShareWish};
@@ -82,6 +83,35 @@ async fn what_runs_keeps_the_text_that_it_was_given() {
         assert_eq!(fleet.output(&command, host).await, "old\n");
     }
     fleet.check().await;
+}
+
+#[tokio::test]
+async fn a_document_of_another_hash_or_type_is_not_run() {
+    let fleet = Fleet::start(1).await;
+    let house = fleet.house();
+    create(house, "Disk", version("echo one")).await.unwrap();
+    let hash = get(house, "Disk", "").await.unwrap().view.sha256;
+    let command = fleet.run(Run::hashed("Disk", &hash.to_uppercase())).await;
+    assert_eq!(fleet.wait_final(&command).await, "Success: 1 Success (AllStepsDone)");
+    let refusal = fleet.send(Run::hashed("Disk", &"0".repeat(64))).await.unwrap_err();
+    assert_eq!(refusal.kind, Kind::Conflict, "{refusal}");
+    assert!(refusal.message.contains(&hash) && refusal.message.contains("and not 0000"), "{refusal}");
+    let runbook = json!({ "schemaVersion": "0.3", "mainSteps": [
+        { "name": "wait", "action": "aws:sleep", "inputs": { "Duration": "PT1S" } }] });
+    let session = json!({ "schemaVersion": "1.0", "sessionType": "Standard_Stream", "inputs": {} });
+    for (name, kind, content, words) in [
+        ("Book", DocumentType::Automation, runbook, "a runbook runs at the controller"),
+        ("Talk", DocumentType::Session, session, "it has no steps for nodes"),
+    ] {
+        let version = VersionWish { content: content.to_string().into(), ..version("") };
+        let wish =
+            NewDocument { name: name.to_owned(), document_type: Some(kind), tags: Tags::new(), version };
+        write::create(house, wish).await.unwrap();
+        let refusal = fleet.send(Run::named(name, "")).await.unwrap_err();
+        assert_eq!(refusal.kind, Kind::Invalid, "{refusal}");
+        assert!(refusal.message.contains(words), "{refusal}");
+    }
+    assert_eq!(fleet.commands().await.len(), 1);
 }
 
 /// Everything that can be done to a document, each part refused when an earlier life did it already.

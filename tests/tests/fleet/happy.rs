@@ -79,6 +79,10 @@ async fn a_wish_that_cannot_be_carried_out_is_refused_and_leaves_nothing() {
         assert_eq!(refusal.kind, kind, "{refusal}");
         assert!(refusal.message.contains(words), "`{words}` is not in: {refusal}");
     }
+    assert_eq!(fleet.rehearse(Run::script("echo")).await.unwrap(), 1);
+    let refusal =
+        fleet.rehearse(Run::script("echo").parameter("nonsense", vec!["x".into()])).await.unwrap_err();
+    assert_eq!(refusal.kind, Kind::Invalid, "{refusal}");
     assert!(fleet.commands().await.is_empty());
     fleet.check().await;
 }
@@ -106,6 +110,14 @@ async fn a_repeated_wish_with_the_same_token_is_the_same_command() {
     let first = fleet.run(Run::script("echo once").token("again")).await;
     let second = fleet.run(Run::script("echo once").token("again")).await;
     assert_eq!(first, second);
+    for other in [Run::script("echo twice"), Run::script("echo once").max_errors("7")] {
+        let refusal = fleet.send(other.token("again")).await.unwrap_err();
+        assert_eq!(refusal.kind, Kind::Conflict);
+        assert!(
+            refusal.message.contains("the client token `again` was used for another request"),
+            "{refusal}"
+        );
+    }
     fleet.wait_final(&first).await;
     assert_eq!(fleet.runs(&first), 1);
     fleet.check().await;

@@ -112,6 +112,10 @@ pub(crate) fn read_parameters(
 }
 
 impl Parameter {
+    pub(crate) fn is_from_stdin(&self) -> bool {
+        self.value == Value::Stdin
+    }
+
     fn read(&self, stdin: &mut dyn Read) -> Result<String, DocumentError> {
         let (content, place) = match &self.value {
             Value::Text(text) => return Ok(text.clone()),

@@ -41,6 +41,7 @@ pub(crate) struct Watch {
     /// Whether the command's final state was told, after which an end of the stream is the end.
     finished: bool,
     failed_attempts: u32,
+    output: bool,
 }
 
 impl Watch {
@@ -52,7 +53,17 @@ impl Watch {
             told: Told::default(),
             finished: false,
             failed_attempts: 0,
+            output: true,
         }
+    }
+
+    /// The states only.
+    pub(crate) fn without_output(self) -> Self {
+        Self { output: false, ..self }
+    }
+
+    pub(crate) fn into_operator(self) -> Operator {
+        self.operator
     }
 
     /// `None` after the end. Not to be dropped in the middle: an event may be lost with it.
@@ -106,7 +117,8 @@ impl Watch {
                     clock.sleep(pause(self.failed_attempts)).await;
                     self.operator.reconnect().await?;
                 }
-                let request = WatchCommandRequest { command_id: self.command_id.clone(), output: true };
+                let request =
+                    WatchCommandRequest { command_id: self.command_id.clone(), output: self.output };
                 let stream = self.operator.commands().watch_command(request).await?.into_inner();
                 self.stream.insert(stream)
             }

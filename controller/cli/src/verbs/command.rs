@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::help;
 use crate::io::Io;
-use crate::live::Report;
+use crate::live::{self, Report};
 use crate::operator::{Operator, PAGE_SIZE};
 use crate::render::{self, Format, time};
 
@@ -53,6 +53,25 @@ pub enum CommandVerb {
         after_long_help = ending("output", &["ID", "ID web-1 > log", "ID --follow"]),
     )]
     Output(output::OutputArgs),
+    /// Follow a command from its beginning until it has finished, as `run` does
+    #[command(after_long_help = ending("watch", &["ID", "ID -o jsonl"]))]
+    Watch {
+        /// Command to follow
+        command: CommandId,
+    },
+    /// Wait until a command has finished
+    #[command(
+        long_about = "Wait until a command has finished, and print what became of it.\n\nThe exit code is that of `run`: \
+            0 when it succeeded everywhere, 1 when a target failed, 6 when one or the waiting timed out.",
+        after_long_help = ending("wait", &["ID", "ID --timeout 10m"]),
+    )]
+    Wait {
+        /// Command to wait for
+        command: CommandId,
+        /// How long to wait at most (90s, 10m, 2h) [default: for ever]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
     /// Cancel a command: on all its nodes, or on some
     #[command(
         long_about = "Cancel a command, on all its nodes or on some.\n\nWhere it was not started it will not be; where \
@@ -144,6 +163,13 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, verb: CommandVerb) -> Result
         CommandVerb::List(args) => list(io, asked, &operator, args).await?,
         CommandVerb::Show { command } => show(io, asked, &operator, command.as_str()).await?,
         CommandVerb::Output(args) => return output::run(io, asked, operator, args).await,
+        CommandVerb::Watch { command } => {
+            let command = operator.command(command.as_str()).await?;
+            return live::follow(io, operator, command, asked.format).await;
+        }
+        CommandVerb::Wait { command, timeout } => {
+            return wait(io, asked, operator, command.as_str(), timeout).await;
+        }
         CommandVerb::Cancel { command, nodes } => cancel(io, asked, &operator, &command, &nodes).await?,
     }
     Ok(Exit::Done)
@@ -216,6 +242,22 @@ async fn show(io: &mut Io, asked: &Asked, operator: &Operator, command_id: &str)
         })?;
     }
     Ok(())
+}
+
+async fn wait(
+    io: &mut Io,
+    asked: &Asked,
+    operator: Operator,
+    command_id: &str,
+    timeout: Option<Duration>,
+) -> Result<Exit, Failure> {
+    let command = operator.command(command_id).await?;
+    let (operator, exit) = live::until_finished(io, operator, command, timeout).await?;
+    if exit.is_none() {
+        io.note(&format!("command {command_id} has not finished; it goes on"));
+    }
+    show(io, asked, &operator, command_id).await?;
+    Ok(exit.unwrap_or(Exit::TimedOut))
 }
 
 /// The exit code of the last step that has one.

@@ -8,12 +8,13 @@ mod plan;
 use std::time::Duration;
 
 use clap::Args;
-use fleetwright_proto::control::{Command, PingStatus, SendCommandRequest};
+use fleetwright_proto::control::{CheckCommandRequest, Command, PingStatus, SendCommandRequest};
 
 use super::Asked;
 use crate::arguments::ArgumentError;
 use crate::arguments::document::{Document, Parameter};
 use crate::arguments::duration::{delivery_timeout, execution_timeout};
+use crate::arguments::parameters::Parameters;
 use crate::arguments::rate::{MaxConcurrency, MaxErrors};
 use crate::arguments::target::Target;
 use crate::exit::Exit;
@@ -48,6 +49,7 @@ Durations are written 90s, 10m, 2h or 1h30m.";
     "fleetwright run --target tag:env=prod --max-concurrency 10% -- apt-get update",
     "fleetwright run --target platform:Windows --powershell -- Get-Process",
     "fleetwright run --target all --yes --document ./disk.yaml --parameter limit=90",
+    "fleetwright run --target web-1 --document Disk --parameters ./disk-parameters.yaml --dry-run",
     "fleetwright run --target all -o json -- uptime | jq '.invocations[].stdout'",
 ]))]
 pub struct RunArgs {
@@ -67,6 +69,10 @@ pub struct RunArgs {
     /// input, K=@@TEXT a text that begins with @
     #[arg(short, long = "parameter", value_name = "K=V")]
     parameters: Vec<Parameter>,
+    /// All parameters at once: a JSON or YAML file with a map, - for standard input, or JSON itself. What --parameter
+    /// says of a name counts more
+    #[arg(long = "parameters", value_name = "FILE|JSON")]
+    parameters_from: Option<Parameters>,
     /// Run the command with PowerShell instead of sh
     #[arg(long, conflicts_with = "document")]
     powershell: bool,
@@ -97,7 +103,7 @@ pub struct RunArgs {
     /// Print the id of the command, and do not wait for it
     #[arg(long)]
     detach: bool,
-    /// Say on which nodes it would run, and run nothing
+    /// Check document, parameters and limits, say on which nodes it would run, and run nothing
     #[arg(long, conflicts_with = "detach")]
     dry_run: bool,
     /// Do not ask before running on all nodes
@@ -113,8 +119,10 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, args: RunArgs) -> Result<Exi
     let mut operator = Operator::connect(&asked.flags, io).await?;
     request.targets = operator.targets(&args.targets).await?;
     if args.dry_run {
+        let check = CheckCommandRequest { command: Some(request.clone()) };
+        operator.commands().check_command(check).await?;
         super::node::list_matching(io, asked, &operator, request.targets, PingStatus::Unspecified).await?;
-        io.note("nothing was run: these are the nodes that it would be sent to now");
+        io.note("nothing was run: document and parameters are good, and these are the nodes that it would be sent to now");
         return Ok(Exit::Done);
     }
     if plan::is_everything(&args.targets) && !args.yes {

@@ -203,6 +203,12 @@ impl Commands for Shared {
         }))
     }
 
+    async fn check_command(&self, request: Request<CheckCommandRequest>) -> Answer<CheckCommandResponse> {
+        self.note(Asked::Check(request.into_inner().command.unwrap_or_default()))?;
+        let target_count = u32::try_from(self.script.lock().unwrap().nodes.len()).unwrap();
+        Ok(Response::new(CheckCommandResponse { target_count }))
+    }
+
     async fn list_commands(&self, request: Request<ListCommandsRequest>) -> Answer<ListCommandsResponse> {
         let request = request.into_inner();
         self.note(Asked::ListCommands(request.clone()))?;

@@ -35,6 +35,7 @@ use tower::ServiceExt;
 #[derive(Debug, Clone)]
 pub(crate) enum Asked {
     Send(SendCommandRequest),
+    Check(SendCommandRequest),
     Cancel(CancelCommandRequest),
     CreateActivation(CreateActivationRequest),
     CreateAccessKey(CreateAccessKeyRequest),

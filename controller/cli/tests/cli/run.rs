@@ -400,3 +400,45 @@ async fn nothing_of_a_terminal_is_written_elsewhere() {
     assert!(String::from_utf8_lossy(&ended.stdout).starts_with("\u{1b}[36mweb-1    |\u{1b}[0m one\n"));
     assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_rehearsal_asks_the_controller_and_sends_nothing() {
+    let fleet = Fleet::start(one_node(Vec::new())).await;
+    let ended = fleet.types("run --dry-run -t web-1 -d Disk --parameters {\"limit\":90}").await;
+    assert_eq!(ended.exit, Exit::Done, "{}", ended.stderr);
+    let asked = fleet.controller.asked();
+    let checked = asked.iter().find_map(|asked| match asked {
+        Asked::Check(request) => Some(request.clone()),
+        _ => None,
+    });
+    assert_eq!(checked.unwrap().parameters["limit"].values, ["90"]);
+    assert!(!asked.iter().any(|asked| matches!(asked, Asked::Send(_))));
+    let refusal =
+        Some(Status::invalid_argument("the parameters do not fit Disk: parameter `limit` is too big"));
+    let refused = Fleet::start(Script { refusal, ..one_node(Vec::new()) }).await;
+    let ended = refused.types("run --dry-run -t all -d Disk").await;
+    assert_eq!(ended.exit, Exit::Refused);
+    assert!(ended.stderr.contains("`limit` is too big"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn waiting_and_watching_end_as_running_does() {
+    let script = || two_nodes((Success, "Success"), (Failed, "Failed"), (CommandFailed, "Failed"));
+    let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let ended = Fleet::start(script()).await.types(&format!("command watch {id}")).await;
+    assert_eq!(ended.exit, Exit::TargetFailed);
+    assert!(ended.text().contains("web-1    | one"), "{}", ended.text());
+    let ended = Fleet::start(script()).await.types(&format!("command wait {id}")).await;
+    assert_eq!(ended.exit, Exit::TargetFailed);
+    assert!(!ended.text().contains("| one"), "{}", ended.text());
+    let mut hanging = script();
+    hanging.events.pop();
+    hanging.watch_hangs = true;
+    let clock = ManualClock::starting_at(Timestamp::from_millis(NOW_MS));
+    let moving = keep_moving(&clock, Duration::from_secs(1));
+    let seat = Seat { clock: Arc::new(clock), ..Seat::default() };
+    let ended = Fleet::start(hanging).await.types_at(seat, &format!("command wait {id} --timeout 10m")).await;
+    moving.abort();
+    assert_eq!(ended.exit, Exit::TimedOut);
+    assert!(ended.stderr.contains("has not finished; it goes on"), "{}", ended.stderr);
+}

@@ -10,10 +10,11 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::control::commands_server::Commands;
 use fleetwright_proto::control::send_command_request::Document;
 use fleetwright_proto::control::{
-    CancelCommandRequest, CancelCommandResponse, Command, ExecutionStage, ExplainRequest, ExplainResponse,
-    GetCommandRequest, GetCommandResponse, GetOutputRequest, GetOutputResponse, ListCommandsRequest,
-    ListCommandsResponse, ListInvocationsRequest, ListInvocationsResponse, SendCommandRequest,
-    SendCommandResponse, WatchCommandRequest, WatchCommandResponse,
+    CancelCommandRequest, CancelCommandResponse, CheckCommandRequest, CheckCommandResponse, Command,
+    ExecutionStage, ExplainRequest, ExplainResponse, GetCommandRequest, GetCommandResponse, GetOutputRequest,
+    GetOutputResponse, ListCommandsRequest, ListCommandsResponse, ListInvocationsRequest,
+    ListInvocationsResponse, SendCommandRequest, SendCommandResponse, WatchCommandRequest,
+    WatchCommandResponse,
 };
 use fleetwright_proto::ids::CommandId;
 use futures::stream::try_unfold;
@@ -91,6 +92,16 @@ impl Commands for CommandsDoor {
         let (id, record) = send::send(&self.house, wish(request.into_inner(), requested_by)?).await?;
         let command = self.view(&id, &record).await?;
         Ok(Response::new(SendCommandResponse { command: Some(command) }))
+    }
+
+    async fn check_command(
+        &self,
+        request: Request<CheckCommandRequest>,
+    ) -> Result<Response<CheckCommandResponse>, Status> {
+        let requested_by = operator(request.extensions())?;
+        let command = request.into_inner().command.unwrap_or_default();
+        let target_count = send::rehearse(&self.house, wish(command, requested_by)?).await?;
+        Ok(Response::new(CheckCommandResponse { target_count }))
     }
 
     async fn list_commands(

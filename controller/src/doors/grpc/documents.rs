@@ -276,3 +276,6 @@ fn document(view: View) -> Document {
         tags: view.tags.into_iter().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,54 @@ fn are_never_told() {
     assert_eq!(files_with(&site.data(), activation.code.as_bytes()), Vec::<String>::new());
 }
 
+#[test]
+fn of_documents_leave_no_trace() {
+    const VALUE: &str = "correct-horse-battery";
+    let site = Site::start_logging(LogLevel::Trace);
+    let mut host = site.host("web");
+    host.start();
+    site.wait_for_nodes(1);
+    let document = site.path().join("secret.yaml");
+    let text = "schemaVersion: '2.2'\nparameters:\n  token: {type: String, noEcho: true}\nmainSteps:\n\
+        - name: pasted\n  action: aws:runShellScript\n  inputs:\n    runCommand:\n    - 'echo pasted {{ token }}'\n    \
+        - 'echo wrong {{ token }} >&2'\n    - sleep 0.5\n\
+        - name: exported\n  action: aws:runShellScript\n  inputs: {runCommand: ['echo exported $SSM_token; exit 3']}\n";
+    fs::write(&document, text).unwrap();
+    let value = site.path().join("value");
+    fs::write(&value, VALUE).unwrap();
+    let from_file = format!("token=@{}", value.display());
+    let words = ["run", "-t", "all", "-d", document.to_str().unwrap(), "-p", &from_file, "-o", "json"];
+    let over = AtomicBool::new(false);
+    let (report, lines) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| command_lines_until(&over));
+        let report = site.types(&words).expect_code(1);
+        over.store(true, Ordering::Relaxed);
+        (report.json(), watcher.join().unwrap())
+    });
+    let command = report["command"]["command_id"].as_str().unwrap();
+    let printed = site.types(&["command", "output", command]).expect_code(0);
+    assert!(printed.text().contains("pasted ****") && printed.stderr.contains("wrong ****"), "{printed:?}");
+    let shown = site.types(&["command", "show", command, "-o", "json"]).expect_code(0).text();
+    let why = site.types(&["why", command, "web"]).expect_code(0).text();
+    assert!(lines.contains("_script.sh"), "the step was not seen:\n{lines}");
+    for (what, text) in [
+        ("list of processes", lines),
+        ("report", report.to_string()),
+        ("output", printed.text() + &printed.stderr),
+        ("command", shown),
+        ("reason", why),
+        ("controller's log", site.controller().log()),
+        ("agent's log", host.agent().log()),
+    ] {
+        assert!(!text.is_empty() && !text.contains(VALUE), "in the {what}:\n{text}");
+    }
+    assert_eq!(
+        files_with(host.state(), VALUE.as_bytes()),
+        Vec::<String>::new(),
+        "journal, spool and scripts"
+    );
+}
+
 /// All command lines that were seen.
 fn command_lines_until(over: &AtomicBool) -> String {
     let mut seen = String::new();

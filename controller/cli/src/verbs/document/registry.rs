@@ -1,6 +1,7 @@
 //! `fleetwright document`: the documents that the controller keeps.
 
 use clap::{Args, Subcommand, ValueEnum};
+use fleetwright_documents::{Notation, written_as};
 use fleetwright_proto::control::documents_client::DocumentsClient;
 use fleetwright_proto::control::{
     ChangeDocumentTagsRequest, DeleteDocumentRequest, DocumentFilter, ListDocumentsRequest,
@@ -168,6 +169,25 @@ pub struct ShowArgs {
     /// Print the text and nothing else, exactly as it was written
     #[arg(long)]
     content: bool,
+    /// The text in this notation, whichever it was written in
+    #[arg(long, value_enum, value_name = "NOTATION")]
+    r#as: Option<NotationName>,
+}
+
+/// JSON or YAML, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NotationName {
+    Json,
+    Yaml,
+}
+
+impl From<NotationName> for Notation {
+    fn from(name: NotationName) -> Self {
+        match name {
+            NotationName::Json => Self::Json,
+            NotationName::Yaml => Self::Yaml,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -265,7 +285,12 @@ fn filters(args: ListArgs) -> Vec<DocumentFilter> {
 async fn show(io: &mut Io, asked: &Asked, args: ShowArgs) -> Result<Exit, Failure> {
     let operator = Operator::connect(&asked.flags, io).await?;
     let request = ReadDocumentRequest { name: args.name, version: args.version };
-    let answer = client(&operator).read_document(request).await?.into_inner();
+    let mut answer = client(&operator).read_document(request).await?.into_inner();
+    if let Some(notation) = args.r#as {
+        let text = String::from_utf8_lossy(&answer.content);
+        let written = written_as(&text, notation.into());
+        answer.content = written.map_err(|_| ArgumentError::NoOtherNotation)?.into();
+    }
     if args.content {
         io.stdout.write_all(&answer.content)?;
         io.stdout.flush()?;

@@ -1,5 +1,6 @@
 //! From arguments to a request, targets excepted: those may need a question to the controller.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use fleetwright_proto::ids::CommandId;
 use super::RunArgs;
 use crate::arguments::ArgumentError;
 use crate::arguments::document::{Document, read_document, read_parameters};
+use crate::arguments::parameters::{Parameters, ParametersError};
 use crate::arguments::script::Shell;
 use crate::arguments::target::Target;
 
@@ -24,7 +26,7 @@ pub(super) fn is_everything(targets: &[Target]) -> bool {
 
 pub(super) fn request(args: &RunArgs, stdin: &mut dyn Read) -> Result<SendCommandRequest, ArgumentError> {
     args.check()?;
-    let mut parameters = read_parameters(&args.parameters, stdin)?;
+    let mut parameters = parameters(args, stdin)?;
     let document = match &args.document {
         Some(Document::Name(name)) => WireDocument::DocumentName(name.clone()),
         Some(Document::File(path)) => WireDocument::DocumentContent(read_document(path)?.into()),
@@ -59,6 +61,23 @@ pub(super) fn request(args: &RunArgs, stdin: &mut dyn Read) -> Result<SendComman
         client_token: CommandId::random().into(),
         document_hash_type: String::new(),
     })
+}
+
+/// Those of a file, and over them those that were given by name.
+fn parameters(
+    args: &RunArgs,
+    stdin: &mut dyn Read,
+) -> Result<BTreeMap<String, ParameterValues>, ArgumentError> {
+    let from_stdin = args.parameters.iter().find(|parameter| parameter.is_from_stdin());
+    if let (Some(Parameters::Stdin), Some(parameter)) = (&args.parameters_from, from_stdin) {
+        return Err(ParametersError::TwoFromStdin { name: parameter.name.clone() }.into());
+    }
+    let mut parameters = match &args.parameters_from {
+        Some(place) => place.read(stdin)?,
+        None => BTreeMap::new(),
+    };
+    parameters.extend(read_parameters(&args.parameters, stdin)?);
+    Ok(parameters)
 }
 
 fn values(text: String) -> ParameterValues {
@@ -121,8 +140,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_named_counts_more_than_the_file() {
+        let words = [
+            "-t",
+            "all",
+            "-d",
+            "Disk",
+            "--parameters",
+            "{\"limit\": 80, \"path\": [\"/\"]}",
+            "-p",
+            "limit=90",
+        ];
+        let request = plan(&words).unwrap();
+        assert_eq!(parameter(&request, "limit").unwrap(), ["90"]);
+        assert_eq!(parameter(&request, "path").unwrap(), ["/"]);
+    }
+
+    #[test]
     fn combinations_that_make_no_sense_are_refused() {
-        let table: [(&[&str], &str); 8] = [
+        let table: [(&[&str], &str); 9] = [
+            (
+                &["-t", "all", "-d", "X", "--parameters", "-", "-p", "a=-"],
+                "both --parameters and --parameter a want standard input",
+            ),
             (&["--", "uptime"], "no --target: say where to run"),
             (&["-t", "all"], "nothing to run: give a command after --"),
             (&["-t", "all", "-d", "X", "--", "y"], "a command after -- and --document exclude each other"),
