@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use fleetwright_proto::clock::{Clock, ManualClock, Timestamp};
 use fleetwright_proto::ids::{CommandId, NodeId};
 use fleetwright_store::{
@@ -12,6 +11,7 @@ use fleetwright_store::{
     Work as StoreWork,
 };
 use tempfile::TempDir;
+use tonic::async_trait;
 
 use super::ids::{ExecutionId, TargetId, TaskId, WindowId};
 use super::operations::{NewWindow, WindowWish};
