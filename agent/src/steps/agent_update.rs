@@ -8,6 +8,8 @@
 //!
 //! The step's result is what came of it: it is told by whichever build runs afterwards.
 
+use std::time::Duration;
+
 use fleetwright_documents::inputs::UpdateAgent;
 use fleetwright_documents::{Action, PackageHost};
 
@@ -15,7 +17,10 @@ use super::{How, Task};
 use crate::explain::explain;
 use crate::inventory::{self, AGENT_VERSION};
 use crate::update::published::{self, PublishedBuild, PublishedError};
-use crate::update::{self, UpdateFolder, Verdict, Wanted};
+use crate::update::{self, Outcome, UpdateFolder, Verdict, Wanted};
+
+/// How often the outcome of a trial is looked for.
+const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(inputs: &UpdateAgent, action: Action, task: &Task<'_>) -> How {
     let Some(updates) = task.context.journal.updates() else {
@@ -33,16 +38,7 @@ pub(super) async fn run(inputs: &UpdateAgent, action: Action, task: &Task<'_>) -
         Err(error) => return How::Failed(explain(&error)),
     };
     if let Some(outcome) = state.outcome_of(&wish) {
-        return match &outcome.verdict {
-            Verdict::Updated => {
-                task.say(&format!("this host runs the Fleetwright agent {AGENT_VERSION} now")).await;
-                How::Done
-            }
-            Verdict::Returned { why } => How::Failed(format!(
-                "version {} was tried and taken back, and this host runs {AGENT_VERSION} as before: {why}",
-                outcome.version
-            )),
-        };
+        return told(outcome, task).await;
     }
     if !state.is_tried_for(&wish) {
         match bring_in(inputs, &updates, &wish, task).await {
@@ -52,12 +48,44 @@ pub(super) async fn run(inputs: &UpdateAgent, action: Action, task: &Task<'_>) -
         }
     }
     task.context.journal.wait_for_new_agent(true);
-    task.cancel.cancelled().await;
+    let ended = tokio::select! {
+        outcome = outcome_of(&wish, &updates, task) => Some(outcome),
+        () = task.cancel.cancelled() => None,
+    };
     task.context.journal.wait_for_new_agent(false);
-    if task.context.journal.is_stopping() {
-        return How::Suspended;
+    match ended {
+        Some(Ok(outcome)) => told(&outcome, task).await,
+        Some(Err(how)) => how,
+        None if task.context.journal.is_stopping() => How::Suspended,
+        None => withdraw(&updates, &wish, task),
     }
-    withdraw(&updates, &wish, task)
+}
+
+/// The build on trial takes the step up before it is known whether it counts.
+async fn outcome_of(wish: &str, updates: &UpdateFolder, task: &Task<'_>) -> Result<Outcome, How> {
+    loop {
+        let state = updates.read().map_err(|error| How::Failed(explain(&error)))?.unwrap_or_default();
+        if let Some(outcome) = state.outcome_of(wish) {
+            return Ok(outcome.clone());
+        }
+        if !state.is_tried_for(wish) {
+            return Err(How::Failed("another update took the place of this one".to_owned()));
+        }
+        task.tools.clock.sleep(LOOK).await;
+    }
+}
+
+async fn told(outcome: &Outcome, task: &Task<'_>) -> How {
+    match &outcome.verdict {
+        Verdict::Updated => {
+            task.say(&format!("this host runs the Fleetwright agent {AGENT_VERSION} now")).await;
+            How::Done
+        }
+        Verdict::Returned { why } => How::Failed(format!(
+            "version {} was tried and taken back, and this host runs {AGENT_VERSION} as before: {why}",
+            outcome.version
+        )),
+    }
 }
 
 /// Whether there is a build to be tried now; else this host has what is wanted.
@@ -277,6 +305,23 @@ mod tests {
             assert_eq!(state.trial.is_some(), is_stopping, "{state:?}");
             assert!(!journal.waits.load(Ordering::Relaxed));
         }
+    }
+
+    #[tokio::test]
+    async fn a_build_on_trial_that_took_the_step_up_tells_when_it_counts() {
+        let (mut fixture, journal) = replaceable();
+        let state = tried(&fixture);
+        journal.folder.write(&state).unwrap();
+        let now = fixture.tools.clock.now();
+        let counts = async {
+            while !journal.waits.load(Ordering::Relaxed) {
+                tokio::task::yield_now().await;
+            }
+            journal.folder.write(&state.clone().reached(now)).unwrap();
+        };
+        let (found, ()) = tokio::join!(how(&mut fixture, "9.9"), counts);
+        assert_eq!(found, How::Done);
+        assert!(!journal.waits.load(Ordering::Relaxed));
     }
 
     #[tokio::test]

@@ -283,7 +283,7 @@ fn good_update(machine: &Machine) -> Result<()> {
     machine.until("commands run", RUNS)?;
     // The same by a command, from the controller.
     publish(machine)?;
-    let said = machine.does("fleetwright run --target all -d AWS-UpdateSSMAgent 2>&1")?;
+    let said = machine.does("timeout 60 fleetwright run --target all -d AWS-UpdateSSMAgent 2>&1")?;
     ensure!(said.contains("Success"), "{said}");
     // Another program in a package counts, whatever was brought before.
     machine.does(
