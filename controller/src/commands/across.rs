@@ -5,17 +5,13 @@ use fleetwright_proto::ids::{CommandId, NodeId};
 use super::history::{self, Filter, TimeKey, time_key};
 use super::operations::{self, seen_state};
 use super::records::{CommandRecord, InvocationRecord};
-use super::report::InvocationKey;
+use super::roster;
 use super::state::State;
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::next_key;
-use crate::tables::INVOCATION;
 
 /// Commands read at once.
 const COMMANDS: usize = 16;
-/// Invocations read at once.
-const ROWS: usize = 128;
 
 /// Which invocations are wanted.
 #[derive(Debug, Clone, Default)]
@@ -93,41 +89,30 @@ impl Page<'_> {
         command: &CommandRecord,
         after: Option<NodeId>,
     ) -> Result<Option<Position>, Refusal> {
-        let mut after = after.map(|node| (id.clone(), node));
-        if let Some(node) = &self.wanted.filter.node {
-            let seen = after.as_ref().is_some_and(|(_, after)| after >= node);
-            let row = INVOCATION.get(&*self.house.store, &(id.clone(), node.clone())).await?;
-            return Ok(row.filter(|_| !seen).and_then(|row| self.take(command, row.key, row.value)));
-        }
-        loop {
-            let page = INVOCATION.scan(&*self.house.store, id, after.as_ref(), ROWS).await?;
-            crate::records::note_unreadable("invocation", &page.unreadable);
-            let next = next_key(&page, ROWS);
-            for row in page.rows {
-                if let Some(full) = self.take(command, row.key, row.value) {
-                    return Ok(Some(full));
-                }
+        let found = match &self.wanted.filter.node {
+            Some(node) if after.as_ref().is_some_and(|after| after >= node) => Vec::new(),
+            Some(node) => self.only(id, node).await?,
+            None => {
+                let after = after.map(|node| (id.clone(), node));
+                let room = self.limit - self.found.len();
+                operations::invocations(self.house, id, &self.wanted.states, after, room).await?.0
             }
-            match next {
-                None => return Ok(None),
-                next => after = next,
-            }
+        };
+        for (node, invocation) in found {
+            self.found.push(Found { id: id.clone(), command: command.clone(), node, invocation });
         }
+        let last = self.found.last().filter(|_| self.found.len() >= self.limit);
+        Ok(last.map(|last| (time_key(id, command), last.node.clone())))
     }
 
-    fn take(
-        &mut self,
-        command: &CommandRecord,
-        (id, node): InvocationKey,
-        invocation: InvocationRecord,
-    ) -> Option<Position> {
-        let (state, _) = seen_state(self.house, &node, &invocation);
-        if !self.wanted.states.is_empty() && !self.wanted.states.contains(&state) {
-            return None;
-        }
-        let position = (time_key(&id, command), node.clone());
-        self.found.push(Found { id, command: command.clone(), node, invocation });
-        (self.found.len() >= self.limit).then_some(position)
+    /// The invocation on one node, if there is one in a state that is wanted.
+    async fn only(&self, id: &CommandId, node: &NodeId) -> Result<Vec<(NodeId, InvocationRecord)>, Refusal> {
+        let found = roster::find(self.house, &(id.clone(), node.clone())).await?;
+        let found = found.map(|found| found.record).filter(|record| {
+            let (state, _) = seen_state(self.house, node, record);
+            self.wanted.states.is_empty() || self.wanted.states.contains(&state)
+        });
+        Ok(found.into_iter().map(|record| (node.clone(), record)).collect())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Each capability through its operations, good and bad.
 
 use super::*;
-use crate::commands::state;
-use crate::tables::{INVOCATION, NODE};
+use crate::commands::records::InvocationRecord;
+use crate::commands::{roster, state};
+use crate::tables::NODE;
 use crate::tests::node;
 use fleetwright_store::Batch;
 
@@ -393,10 +394,10 @@ async fn invocations_of_all_commands_are_one_list() {
     assert_eq!(all(json!({"MaxResults": 1, "InstanceId": nodes[1]})).await, one);
 
     let key = (sent[0].parse().unwrap(), nodes[0].parse().unwrap());
-    let mut row = INVOCATION.get(&*client.house.store, &key).await.unwrap().unwrap();
-    row.value.state = state::State::Success;
+    let found = roster::find(&client.house, &key).await.unwrap().unwrap();
+    let ended = InvocationRecord { state: state::State::Success, ..found.record.clone() };
     let mut batch = Batch::new();
-    INVOCATION.replace(&mut batch, &row).unwrap();
+    found.write(&mut batch, ended).unwrap();
     client.house.store.commit(batch).await.unwrap();
     let success = json!({"Filters": [{"key": "Status", "value": "Success"}]});
     assert_eq!(all(success).await, [format!("{} {}", sent[0], nodes[0])]);
