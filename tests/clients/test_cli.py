@@ -49,10 +49,10 @@ def test_parameters(aws):
     described = aws("describe-parameters", "--parameter-filters", "Key=Path,Option=Recursive,Values=/cli")
     assert [one["Type"] for one in described["Parameters"]] == ["String", "SecureString"]
     assert "ParameterAlreadyExists" in aws(
-        "put-parameter", "--name", "/cli/a", "--value", "two", "--type", "String", code=254
+        "put-parameter", "--name", "/cli/a", "--value", "two", "--type", "String", code=255
     )
     aws("delete-parameters", "--names", "/cli/a", "/cli/b")
-    assert "ParameterNotFound" in aws("get-parameter", "--name", "/cli/a", code=254)
+    assert "ParameterNotFound" in aws("get-parameter", "--name", "/cli/a", code=255)
 
 
 def test_documents(aws, tmp_path):
@@ -71,8 +71,8 @@ def test_documents(aws, tmp_path):
     got = aws("get-document", "--name", "cli-hello")
     assert got["Content"] == content.read_text()
     aws("delete-document", "--name", "cli-hello")
-    assert "InvalidDocument" in aws("get-document", "--name", "cli-hello", code=254)
+    assert "InvalidDocument" in aws("get-document", "--name", "cli-hello", code=255)
 
 
 def test_what_is_not_here(aws):
-    assert "UnsupportedOperationException" in aws("get-ops-summary", code=254)
+    assert "UnsupportedOperationException" in aws("get-ops-summary", code=255)

@@ -67,7 +67,7 @@ def test_a_command_that_fails(send, ended):
 
 
 def test_long_output_is_cut_where_the_service_cuts_it(fleet, ssm, send, ended):
-    sent = send("head -c 30000 /dev/zero | tr '\\\\0' x", "head -c 10000 /dev/zero | tr '\\\\0' y >&2")
+    sent = send("head -c 30000 /dev/zero | tr '\\0' x", "head -c 10000 /dev/zero | tr '\\0' y >&2")
     invocation = ended(sent)
     assert len(invocation["StandardOutputContent"]) == 24_000
     assert len(invocation["StandardErrorContent"]) == 8_000

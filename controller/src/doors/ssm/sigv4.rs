@@ -91,6 +91,9 @@ pub(super) fn claim(parts: &Parts) -> Result<Claim<'_>, Fault> {
 }
 
 fn refuse_other_forms(parts: &Parts) -> Result<(), Fault> {
+    if parts.method != http::Method::POST {
+        return Err(malformed("requests to this API are sent with POST"));
+    }
     if parts.uri.path() != "/" {
         return Err(malformed("requests to this API go to the path /"));
     }

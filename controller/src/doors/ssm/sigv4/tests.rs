@@ -205,6 +205,15 @@ fn there_is_one_address() {
 }
 
 #[test]
+fn a_signed_post_is_no_other_request() {
+    for method in [http::Method::GET, http::Method::PUT, http::Method::DELETE] {
+        let mut parts = parts("/", &headers(PLAIN));
+        parts.method = method;
+        assert_eq!(claim(&parts).unwrap_err().name, "MalformedHttpRequestException");
+    }
+}
+
+#[test]
 fn moments_are_read_to_the_second() {
     for (text, seconds) in [
         ("19700101T000000Z", Some(0)),
