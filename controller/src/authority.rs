@@ -12,8 +12,11 @@ mod judge;
 
 use std::time::Duration;
 
-pub use files::{AuthorityError, OperatorFiles, keep_operator, open, operator_files};
-pub(crate) use files::{new_private_folder, write_private};
+pub(crate) use files::new_private_folder;
+pub use files::{
+    AuthorityError, OperatorFiles, keep_operator, key_fingerprint_of_pem, open, operator_files,
+    operator_key_fingerprint,
+};
 pub use issue::{Authority, IssueError, Issued};
 pub use judge::{CertificateRefusal, ClientVerifier, Identity, judge};
 
@@ -25,6 +28,20 @@ pub const OPERATOR_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(365 * 24
 
 /// How long the controller's own certificate is good for; it is made anew at every start and when half is over.
 pub const SERVER_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// A certificate in PEM.
+#[must_use]
+pub fn pem(certificate_der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate_der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
 
 const URI_SCHEME: &str = "fleetwright:";
 

@@ -8,6 +8,7 @@
 use fleetwright_store::{Unit, Usage};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::audit;
 use crate::house::House;
 
 /// Blobs that are written at once; each takes a thread and a sync of the disk. Whoever waits is served in turn.
@@ -58,6 +59,7 @@ pub fn all(house: &House) -> Vec<Usage> {
     bounds.push(row("blob writes", house.blob_writes.used(), house.blob_writes.limit(), Unit::Places));
     let pieces = &house.inventory_pieces;
     bounds.push(row("inventories in pieces", pieces.used(), pieces.limit(), Unit::Places));
+    bounds.push(row("audit queue", house.audit.waiting(), audit::log::QUEUE_MAX, Unit::Places));
     let guests = house.guests.usage();
     bounds.push(row("connections", guests.connections, guests.connections_max, Unit::Connections));
     bounds.push(row("anonymous connections", guests.anonymous, guests.anonymous_max, Unit::Connections));

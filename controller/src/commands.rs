@@ -40,4 +40,4 @@ pub mod tally;
 pub mod watch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

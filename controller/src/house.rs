@@ -11,6 +11,7 @@ use fleetwright_store::{Blobs, SharedStore};
 
 use crate::access::Access;
 use crate::associations::wanted::Wanted;
+use crate::audit::Audit;
 use crate::authority::Authority;
 use crate::bounds::{BLOB_WRITES, INVENTORY_PIECES, Pool};
 use crate::commands::lives::Lives;
@@ -38,6 +39,7 @@ pub struct House {
     pub clock: SharedClock,
     pub authority: Authority,
     pub access: Access,
+    pub audit: Audit,
     pub lines: Arc<Lines>,
     pub sequence: Sequence,
     pub payloads: Payloads,
@@ -69,7 +71,6 @@ impl House {
         blobs: Blobs,
         clock: SharedClock,
         authority: Authority,
-        access: Access,
         keys: KeyRing,
         settings: &Settings,
     ) -> Self {
@@ -80,7 +81,8 @@ impl House {
             blobs,
             clock,
             authority,
-            access,
+            access: Access::default(),
+            audit: Audit::default(),
             lines: Arc::default(),
             sequence: Sequence::starting_at(started),
             payloads: Payloads::default(),

@@ -14,6 +14,7 @@
 
 pub mod access;
 pub mod associations;
+pub mod audit;
 pub mod authority;
 pub mod backup;
 pub mod bounds;

@@ -32,6 +32,14 @@ pub(crate) fn rfc3339(moment: fleetwright_proto::clock::Timestamp) -> String {
         .unwrap_or_else(|| format!("{} ms", moment.millis()))
 }
 
+/// The same to the millisecond.
+#[must_use]
+pub(crate) fn rfc3339_millis(moment: fleetwright_proto::clock::Timestamp) -> String {
+    let seconds = rfc3339(moment);
+    let millis = moment.millis().rem_euclid(1000);
+    seconds.strip_suffix('Z').map_or_else(|| seconds.clone(), |start| format!("{start}.{millis:03}Z"))
+}
+
 /// Rows read at once by [`Pages`].
 const PAGE_ROWS: usize = 512;
 

@@ -11,9 +11,9 @@ use fleetwright_store::{BlobError, Blobs, OpenError, SharedStore, SledSettings, 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::access::seal::{Seal, SealError};
-use crate::access::{self, Access};
+use crate::access;
 use crate::associations;
+use crate::audit;
 use crate::authority::{self, AuthorityError, IssueError};
 use crate::commands::notify::outbox;
 use crate::commands::notify::receiver::Sender;
@@ -64,8 +64,6 @@ pub enum StartError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(transparent)]
-    Seal(#[from] SealError),
-    #[error(transparent)]
     RootKey(#[from] RootKeyError),
     #[error("cannot pick up what an earlier run left")]
     Recover(#[source] Refusal),
@@ -115,13 +113,13 @@ impl Controller {
         authority::keep_operator(&authority, &data_dir, clock.now())?;
         let secret = Secret::open(&settings.notification_secret())?;
         let sender = Sender::new(secret, clock.clone());
-        let access = Access::new(Seal::open_file(&data_dir.join("access/seal.key"))?);
         let places = Places::of_process(settings.root_key_files());
         let keys = KeyRing::open(&*store, &places, settings.keys.unknown).await?;
-        let mut house = House::new(store, blobs, clock, authority, access, keys, settings);
+        let mut house = House::new(store, blobs, clock, authority, keys, settings);
         house.data_dir.clone_from(&data_dir);
         let house = Arc::new(house);
-        access::operators::start(&house).await.map_err(StartError::Recover)?;
+        let first_key = authority::operator_key_fingerprint(&data_dir)?;
+        access::operators::start(&house, &first_key).await.map_err(StartError::Recover)?;
         presence::close_stale(&house).await.map_err(StartError::Recover)?;
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
         departures::finish_all(&house).await.map_err(StartError::Recover)?;
@@ -150,6 +148,9 @@ impl Controller {
         tasks.spawn(associations::wanted::follow(house.clone()));
         tasks.spawn(outbox::run(house.clone(), sender));
         tasks.spawn(access::known::follow(house.clone()));
+        tasks.spawn(audit::log::run(house.clone()));
+        tasks.spawn(every(house.clone(), audit::repeats::INTERVAL, Chore::AuditRepeats));
+        tasks.spawn(every(house.clone(), audit::prune::INTERVAL, Chore::AuditPruning));
         tasks.spawn(every(house.clone(), access::known::FLUSH_INTERVAL, Chore::AccessKeyUses));
         tasks.spawn(every(house.clone(), presence::FLUSH_INTERVAL, Chore::FlushPresence));
         tasks.spawn(every(house.clone(), departures::INTERVAL, Chore::Departures));
@@ -260,6 +261,8 @@ enum Chore {
     Keys,
     Windows,
     Inventory,
+    AuditRepeats,
+    AuditPruning,
 }
 
 async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
@@ -278,6 +281,8 @@ async fn every(house: Arc<House>, interval: Duration, chore: Chore) {
             Chore::Keys => rotate::run_once(&house).await.map_err(Refusal::from),
             Chore::Windows => windows::retention::run_once(&house).await,
             Chore::Inventory => inventory.run_once(&house).await,
+            Chore::AuditRepeats => audit::log::note_repeats(&house, house.clock.now()),
+            Chore::AuditPruning => audit::prune::run_once(&house, house.limits.audit).await,
             Chore::Retention => retention.run_once(&house).await.map(drop),
         };
         if let Err(error) = result {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::audit::prune::Bounds;
 use crate::commands::notify::PlainHttp;
 use crate::keys::ring::UnknownKeys;
 use crate::parameters::kinds::TierWish;
@@ -41,6 +42,7 @@ pub struct Settings {
     pub parameters: ParameterSettings,
     pub keys: KeySettings,
     pub retention: RetentionSettings,
+    pub audit: AuditSettings,
     pub notifications: NotificationSettings,
     pub ssm: SsmSettings,
 }
@@ -140,6 +142,19 @@ pub struct RetentionSettings {
     pub inventory_days: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSettings {
+    pub days: u64,
+    pub lines_max: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { days: 400, lines_max: 2_000_000 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -155,6 +170,7 @@ impl Default for Settings {
             parameters: ParameterSettings::default(),
             keys: KeySettings::default(),
             retention: RetentionSettings::default(),
+            audit: AuditSettings::default(),
             notifications: NotificationSettings::default(),
             ssm: SsmSettings::default(),
         }
@@ -248,6 +264,8 @@ pub struct Limits {
     pub keep_commands: Duration,
     /// How long it is kept what inventory was before.
     pub keep_inventory: Duration,
+    /// How much of the audit log is kept.
+    pub audit: Bounds,
     /// Below this much free space new work is refused.
     pub reserve: Reserve,
     /// Where notifications may go without TLS.
@@ -282,6 +300,7 @@ impl Settings {
             parameters,
             keys: _,
             retention,
+            audit,
             notifications: _,
             ssm,
         } = self;
@@ -297,6 +316,8 @@ impl Settings {
             (1..=10_000_000).contains(&parameters.advanced_max),
             (1..=65_536).contains(&parameters.cache_mib),
             (1..=36_500).contains(&retention.commands_days),
+            (1..=36_500).contains(&audit.days),
+            (1_000..=1_000_000_000).contains(&audit.lines_max),
             ssm.listen.is_none_or(|address| address.ip().is_loopback()),
             ssm.region.len() <= 64 && ssm.region.bytes().all(is_of_region),
             ssm.account.len() == 12 && ssm.account.bytes().all(|byte| byte.is_ascii_digit()),
@@ -314,6 +335,8 @@ impl Settings {
             ("parameters.advanced_max", "1 to 10000000"),
             ("parameters.cache_mib", "1 to 65536"),
             ("retention.commands_days", "1 to 36500"),
+            ("audit.days", "1 to 36500"),
+            ("audit.lines_max", "1000 to 1000000000"),
             ("ssm.listen", "an address of this host alone, as 127.0.0.1:7480"),
             ("ssm.region", "small letters, digits and -, as eu-central-1"),
             ("ssm.account", "12 digits"),
@@ -352,6 +375,10 @@ impl Settings {
             },
             keep_commands: Duration::from_secs(self.retention.commands_days * 24 * 3600),
             keep_inventory: Duration::from_secs(self.retention.inventory_days * 24 * 3600),
+            audit: Bounds {
+                age: Duration::from_secs(self.audit.days * 24 * 3600),
+                lines: self.audit.lines_max,
+            },
             reserve: self.disk.reserve,
             plain_http: if self.notifications.plain_http {
                 PlainHttp::Anywhere

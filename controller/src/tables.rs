@@ -55,6 +55,10 @@
 //! access-operator  name                                    who may ask
 //! access-key       AccessKeyId                             an access key, its secret sealed
 //! key-use          AccessKeyId                             when it was last used
+//! access-policy    name                                    who may do what
+//! audit            number of the last line in it            lines of the audit log
+//! audit-head       "head"                                  its signed ends
+//! audit-pending    moment and a random number              what is to join it
 //! lease            what is done under it                   which controller does it, until when
 //! window           WindowId                                when what is done
 //! window-due       moment, WindowId                        what is due next, first
@@ -69,23 +73,24 @@
 //!
 //! Limits: rows of finished commands go by age (`retention.commands_days`), with everything under their id; nodes and
 //! activations stay until an operator deletes them, expired activations go after the same age. Documents stay until an
-//! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators and their access keys
-//! stay until an operator deletes them, and are counted. Parameters stay until somebody
-//! deletes them or they expire, and are counted against `parameters.*`; of each the last 100 versions are kept. What
-//! inventory was before goes by age (`retention.inventory_days`) and number, and items when nothing names them any more.
-//! Executions of windows that have ended go by the age of commands, and beyond a thousand of one window; client tokens
-//! of windows go after a day. Associations stay until an operator deletes them; their executions go by number
-//! (`associations::sweep`).
+//! operator deletes them and are counted against `documents.*`; uploads go after a day. Operators, their access keys
+//! and policies stay until an operator deletes them, and are counted. Parameters stay until somebody deletes them or they
+//! expire, and are counted against `parameters.*`; of each the last 100 versions are kept. What inventory was before goes
+//! by age (`retention.inventory_days`) and number, and items when nothing names them any more. Executions of windows that
+//! have ended go by the age of commands, and beyond a thousand of one window; client tokens of windows go after a day.
+//! Associations stay until an operator deletes them; their executions go by number (`associations::sweep`). The audit log
+//! goes by `audit.days` and `audit.lines_max`.
 
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::{ActivationId, AssociationId, CommandId, ExecutionId, NodeId};
 use fleetwright_store::{Reverse, Table};
 
 use crate::access::key_id::AccessKeyId;
-use crate::access::records::{AccessKeyRecord, AccessKeyUseRecord, OperatorRecord};
+use crate::access::records::{AccessKeyRecord, AccessKeyUseRecord, OperatorRecord, PolicyRecord};
 use crate::associations::records::{
     AssociationRecord, ExecutionRecord, PrintedRecord, RunRecord, VersionRecord as AssociationVersionRecord,
 };
+use crate::audit::records::{Block, HeadRecord, PendingRecord};
 use crate::commands::notify::NoticeRecord;
 use crate::commands::records::{
     CommandRecord, InvocationRecord, Mark, OutputLength, OutputRow, TargetsRecord, TokenRecord, WaveRecord,
@@ -173,6 +178,10 @@ pub const OUTPUT_LENGTH: Table<(CommandId, NodeId, u64), OutputLength> = Table::
 pub const OUTPUT: Table<(CommandId, NodeId, u64, u64), OutputRow> = Table::new("output");
 pub const ACCESS_OPERATOR: Table<String, OperatorRecord> = Table::new("access-operator");
 pub const ACCESS_KEY: Table<AccessKeyId, AccessKeyRecord> = Table::new("access-key");
+pub const ACCESS_POLICY: Table<String, PolicyRecord> = Table::new("access-policy");
+pub const AUDIT: Table<u64, Block> = Table::new("audit");
+pub const AUDIT_HEAD: Table<String, HeadRecord> = Table::new("audit-head");
+pub const AUDIT_PENDING: Table<String, PendingRecord> = Table::new("audit-pending");
 pub const KEY_USE: Table<AccessKeyId, AccessKeyUseRecord> = Table::new("key-use");
 pub const LEASE: Table<String, LeaseRecord> = Table::new("lease");
 pub const WINDOW: Table<WindowId, WindowRecord> = Table::new("window");

@@ -7,8 +7,6 @@ use fleetwright_proto::clock::{ManualClock, Timestamp};
 use fleetwright_store::{Blobs, MemoryStore};
 use tempfile::TempDir;
 
-use crate::access::Access;
-use crate::access::seal::Seal;
 use crate::authority;
 use crate::house::House;
 use crate::keys::ring::{KeyRing, UnknownKeys};
@@ -29,11 +27,10 @@ pub(crate) fn test_house() -> TestHouse {
     let now = fleetwright_proto::clock::Clock::now(&clock);
     let authority = authority::open(&folder.path().join("authority"), now).unwrap();
     let blobs = Blobs::open_folder(folder.path().join("blobs")).unwrap();
-    let access = Access::new(Seal::open_file(&folder.path().join("access/seal.key")).unwrap());
     let keys = KeyRing::of(RootKey::random("a test").unwrap(), UnknownKeys::Make);
     let store = Arc::new(MemoryStore::default());
     let settings = Settings::default();
-    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, access, keys, &settings);
+    let house = House::new(store, blobs, Arc::new(clock.clone()), authority, keys, &settings);
     TestHouse { house, clock, _folder: folder }
 }
 

@@ -1,4 +1,4 @@
-//! The one connection to the controller: TLS with the operator's certificate, HTTP/2, the generated clients on top.
+//! The one connection to the controller: TLS with the operator's certificate or token, HTTP/2, the generated clients on top.
 //!
 //! Nothing is opened before the first question, and a connection is never mended: whoever loses one opens another.
 //! What can go wrong on the way is told apart here, so that a person learns what to do about it.
@@ -7,7 +7,7 @@ mod alert;
 mod credentials;
 mod error;
 
-pub(crate) use credentials::Credentials;
+pub(crate) use credentials::{ClientCredentials, Credentials};
 pub(crate) use error::ConnectError;
 
 use std::future::Future;
@@ -17,7 +17,8 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use fleetwright_proto::clock::Timestamp;
-use http::{Request, Response, Uri};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -80,7 +81,8 @@ impl std::fmt::Display for Address {
 /// Opens a connection. Must run inside a tokio runtime, which then drives the connection.
 pub(crate) async fn open(context: &Context, now: Timestamp) -> Result<Channel, ConnectError> {
     let address = Address::parse(&context.address)?;
-    let connector = TlsConnector::from(Arc::new(Credentials::load(context, now)?.into_client_config()?));
+    let ClientCredentials { config, authorization } = Credentials::load(context, now)?.into_client()?;
+    let connector = TlsConnector::from(Arc::new(config));
     let alert = AlertSlot::default();
     let tcp = connect_tcp(&address).await?;
     let server_name = ServerName::try_from(address.host.clone())
@@ -103,7 +105,7 @@ pub(crate) async fn open(context: &Context, now: Timestamp) -> Result<Channel, C
     let refused = Refusal { alert, address: address.to_string(), certificate: context.certificate.clone() };
     let origin =
         format!("https://{address}").parse().map_err(|_| ConnectError::Address(context.address.clone()))?;
-    Ok(Channel { sender, origin, refused: Arc::new(refused) })
+    Ok(Channel { sender, origin, authorization, refused: Arc::new(refused) })
 }
 
 async fn connect_tcp(address: &Address) -> Result<TcpStream, ConnectError> {
@@ -132,6 +134,8 @@ async fn connect_tcp(address: &Address) -> Result<TcpStream, ConnectError> {
 pub(crate) struct Channel {
     sender: SendRequest<Body>,
     origin: Uri,
+    /// Of an operator with a token. Marked as sensitive, so that nothing prints it.
+    authorization: Option<HeaderValue>,
     refused: Arc<Refusal>,
 }
 
@@ -159,7 +163,10 @@ impl tower::Service<Request<Body>> for Channel {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
         let answer = self.sender.send_request(request);
         let refused = Arc::clone(&self.refused);
         Box::pin(async move {

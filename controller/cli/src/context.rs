@@ -8,7 +8,7 @@
 //! address = "fleet.example.org:7443"
 //! authority = "prod/authority.pem"     # relative to the folder of this file
 //! certificate = "prod/operator.pem"
-//! key = "prod/operator.key"
+//! key = "prod/operator.key"            # or, in place of these two: token_file = "prod/token"
 //! ```
 //!
 //! Invariant: the file is replaced as a whole or not at all, and nobody but its owner can read it.
@@ -32,10 +32,30 @@ pub struct Context {
     pub address: String,
     /// PEM file with the certificate of the controller's authority.
     pub authority: PathBuf,
-    /// PEM file with the operator's certificate.
+    /// PEM file with the operator's certificate; empty with a token.
+    #[serde(default)]
     pub certificate: PathBuf,
-    /// PEM file with the key to it.
+    /// PEM file with the key to it; empty with a token.
+    #[serde(default)]
     pub key: PathBuf,
+    /// File with a token, which then stands for certificate and key.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+impl Context {
+    /// What is missing or too much, if anything.
+    fn problem(&self) -> Option<&'static str> {
+        let (certificate, key) = (!self.certificate.as_os_str().is_empty(), !self.key.as_os_str().is_empty());
+        match (&self.token_file, certificate, key) {
+            (None, true, true) | (Some(_), false, false) => None,
+            (None, true, false) => Some("missing field `key`"),
+            (None, false, _) => Some("missing field `certificate` with its `key`, or `token_file`"),
+            (Some(_), _, _) => {
+                Some("`token_file` stands for `certificate` and `key`: leave it, or both of them, out")
+            }
+        }
+    }
 }
 
 /// Why there is no context to work with.
@@ -145,12 +165,18 @@ impl Contexts {
                 path: self.path.clone(),
                 reason: one_line(error.message()),
             })?;
+        if let Some(reason) = context.problem() {
+            let (name, path) = (name.into(), self.path.clone());
+            return Err(ContextError::Incomplete { name, path, reason: reason.into() });
+        }
         let folder = self.path.parent().unwrap_or(Path::new(""));
+        let found = |path: PathBuf| if path.as_os_str().is_empty() { path } else { folder.join(path) };
         Ok(Context {
             address: context.address,
             authority: folder.join(context.authority),
-            certificate: folder.join(context.certificate),
-            key: folder.join(context.key),
+            certificate: found(context.certificate),
+            key: found(context.key),
+            token_file: context.token_file.map(found),
         })
     }
 
@@ -172,8 +198,17 @@ impl Contexts {
         if let Some(entry) = entry {
             entry.insert("address", value(context.address.as_str()));
             entry.insert("authority", value(context.authority.to_string_lossy().as_ref()));
-            entry.insert("certificate", value(context.certificate.to_string_lossy().as_ref()));
-            entry.insert("key", value(context.key.to_string_lossy().as_ref()));
+            let credentials = [
+                ("certificate", Some(&context.certificate)),
+                ("key", Some(&context.key)),
+                ("token_file", context.token_file.as_ref()),
+            ];
+            for (name, path) in credentials {
+                match path.filter(|path| !path.as_os_str().is_empty()) {
+                    Some(path) => entry.insert(name, value(path.to_string_lossy().as_ref())),
+                    None => entry.remove(name),
+                };
+            }
         }
         if self.current().is_none_or(|current| !self.names().contains(&current)) {
             self.make_current(name);

@@ -8,6 +8,7 @@ use crate::connection::ConnectError;
 use crate::context::ContextError;
 use crate::escape::escape;
 use crate::exit::Exit;
+use crate::verbs::access::files::AccessFilesError;
 use crate::verbs::document::files::DocumentFilesError;
 
 /// Why a verb did not end with [`Exit::Done`] or the outcome of its targets.
@@ -19,6 +20,8 @@ pub(crate) enum Failure {
     Context(#[from] ContextError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    #[error(transparent)]
+    AccessFiles(#[from] AccessFilesError),
     #[error(transparent)]
     DocumentFiles(#[from] DocumentFilesError),
     /// The controller answered, and its answer was not OK. Its text is already meant for people.
@@ -40,7 +43,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Argument(_) => Exit::Usage,
+            Self::Argument(_) | Self::AccessFiles(_) => Exit::Usage,
             Self::Context(error) => error.exit(),
             Self::Connect(error) => error.exit(),
             Self::DocumentFiles(error) => error.exit(),

@@ -112,6 +112,9 @@ pub enum OperatorCommand {
     /// Say who may use the controller
     #[command(subcommand)]
     Access(verbs::access::AccessVerb),
+    /// Look at what was done by whom, and check that the log of it was not touched
+    #[command(subcommand)]
+    Audit(verbs::audit::AuditVerb),
     /// Say how the controller is, and how full each bounded thing in it
     Status(verbs::status::StatusArgs),
     /// Choose between controllers
@@ -141,6 +144,7 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Backup(args) => verbs::backup::run(io, &asked, args).await,
         OperatorCommand::Activation(verb) => verbs::activation::run(io, &asked, verb).await,
         OperatorCommand::Access(verb) => verbs::access::run(io, &asked, verb).await,
+        OperatorCommand::Audit(verb) => verbs::audit::run(io, &asked, verb).await,
         OperatorCommand::Status(args) => verbs::status::run(io, &asked, args).await,
         OperatorCommand::Context(verb) => verbs::context::run(io, &asked, verb),
     };

@@ -81,8 +81,8 @@ impl Secret {
         Ok(Self(random_text(BASE64, SECRET_CHARS)?.into()))
     }
 
-    pub(super) fn from_opened(bytes: Vec<u8>) -> Option<Self> {
-        String::from_utf8(bytes).ok().map(|text| Self(text.into()))
+    pub(super) fn from_opened(bytes: &[u8]) -> Option<Self> {
+        std::str::from_utf8(bytes).ok().map(|text| Self(text.into()))
     }
 
     /// The secret itself: for the one answer that shows it, and for a signature's key.

@@ -6,17 +6,20 @@ use fleetwright_proto::clock::Timestamp;
 use fleetwright_store::{Batch, CommitError};
 
 use super::key_id::{AccessKeyId, Secret};
+use super::operators::{self, check_text, may_touch};
+use super::policy::Action;
 use super::records::{AccessKeyRecord, Standing};
-use super::{known, operators};
+use super::{Principal, known};
+use crate::audit::Event;
 use crate::error::Refusal;
 use crate::house::House;
+use crate::keys::names::KeyName;
+use crate::keys::ring::Maker;
 use crate::records::{COMMIT_ATTEMPTS, next_key, note_unreadable};
 use crate::tables::{ACCESS_KEY, ACCESS_OPERATOR, KEY_USE};
 
 /// How many access keys one operator may have.
 pub const KEYS_OF_OPERATOR_MAX: usize = 100;
-/// Longest description, characters.
-pub const DESCRIPTION_MAX_CHARS: usize = 256;
 
 /// An access key that is to be made.
 #[derive(Debug, Clone)]
@@ -25,7 +28,6 @@ pub struct NewAccessKey {
     pub description: String,
     /// None: never.
     pub expires_in: Option<Duration>,
-    pub created_by: String,
 }
 
 /// A new access key with its secret, which is not shown again.
@@ -44,17 +46,14 @@ pub struct AccessKeyView {
 }
 
 /// Makes an access key. Durable, and good for use, when this returns.
-pub async fn create(house: &House, wish: NewAccessKey) -> Result<CreatedAccessKey, Refusal> {
-    if wish.description.chars().count() > DESCRIPTION_MAX_CHARS {
-        return Err(Refusal::invalid(format!(
-            "the description is longer than {DESCRIPTION_MAX_CHARS} characters"
-        )));
-    }
+pub async fn create(house: &House, by: &Principal, wish: NewAccessKey) -> Result<CreatedAccessKey, Refusal> {
+    check_text(&wish.description)?;
     if wish.expires_in == Some(Duration::ZERO) {
         return Err(Refusal::invalid("an access key that expires at once admits nobody: give it some time"));
     }
     let operator = ACCESS_OPERATOR.get(&*house.store, &wish.operator).await?;
     let operator = operator.ok_or_else(|| operators::unknown(&wish.operator))?;
+    may_touch(house, by, &wish.operator, &operator.value)?;
     if house.access.known().keys_of(&wish.operator) >= KEYS_OF_OPERATOR_MAX {
         return Err(Refusal::exhausted(format!(
             "operator {} has {KEYS_OF_OPERATOR_MAX} access keys already: delete one that is not used",
@@ -63,22 +62,49 @@ pub async fn create(house: &House, wish: NewAccessKey) -> Result<CreatedAccessKe
     }
     let now = house.clock.now();
     let (id, secret) = (AccessKeyId::random()?, Secret::random()?);
-    let record = AccessKeyRecord {
-        sealed_secret: house.access.seal.seal(id.as_str(), secret.reveal())?,
-        operator: wish.operator,
-        operator_created: operator.value.created,
-        description: wish.description,
-        created: now,
-        created_by: wish.created_by,
-        standing: Standing::Enabled,
-        expires: wish.expires_in.map(|span| now.plus(span)),
-    };
-    let mut batch = Batch::new();
-    batch.require(ACCESS_OPERATOR.exists(&record.operator));
-    ACCESS_KEY.insert(&mut batch, &id, &record)?;
-    house.store.commit(batch).await?;
+    let record = write(house, by, &wish, (&id, &secret), operator.value.created, now).await?;
     known::reread(house).await?;
     Ok(CreatedAccessKey { key: AccessKeyView { id, record, last_used: None }, secret })
+}
+
+/// Seals and commits. The sealing key may be rotated at the same moment: then once more.
+async fn write(
+    house: &House,
+    by: &Principal,
+    wish: &NewAccessKey,
+    (id, secret): (&AccessKeyId, &Secret),
+    operator_created: Timestamp,
+    now: Timestamp,
+) -> Result<AccessKeyRecord, Refusal> {
+    let name = KeyName::of_access();
+    for _ in 0..COMMIT_ATTEMPTS {
+        let mut batch = Batch::new();
+        let maker = Maker { name: &by.name, now };
+        let about = (id.as_str(), secret.reveal().as_bytes());
+        let sealed = house.keys.seal(&*house.store, &mut batch, &name, about, &maker);
+        let record = AccessKeyRecord {
+            sealed_secret: sealed.await?,
+            operator: wish.operator.clone(),
+            operator_created,
+            description: wish.description.clone(),
+            created: now,
+            created_by: by.name.to_string(),
+            standing: Standing::Enabled,
+            expires: wish.expires_in.map(|span| now.plus(span)),
+        };
+        batch.require(ACCESS_OPERATOR.exists(&record.operator));
+        ACCESS_KEY.insert(&mut batch, id, &record)?;
+        house.audit.add(&mut batch, by.did(Action::CreateAccessKey, on(id, &record), now))?;
+        match house.store.commit(batch).await {
+            Ok(_) => {
+                house.audit.added();
+                return Ok(record);
+            }
+            Err(CommitError::Conflict { .. }) => operators::get(house, &wish.operator).await.map(drop)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Refusal::unavailable("the key of access keys is being changed all the time: try again"))
 }
 
 /// A page of access keys and where the next one starts.
@@ -121,16 +147,22 @@ pub async fn get(house: &House, id: &AccessKeyId) -> Result<AccessKeyView, Refus
 /// Enables or disables an access key. In effect when this returns.
 pub async fn set_standing(
     house: &House,
+    by: &Principal,
     id: &AccessKeyId,
     standing: Standing,
 ) -> Result<AccessKeyView, Refusal> {
     for _ in 0..COMMIT_ATTEMPTS {
         let mut row = ACCESS_KEY.get(&*house.store, id).await?.ok_or_else(|| unknown(id))?;
+        may_touch_owner(house, by, &row.value).await?;
         row.value.standing = standing;
         let mut batch = Batch::new();
         ACCESS_KEY.replace(&mut batch, &row)?;
+        let detail = if standing == Standing::Enabled { "enabled" } else { "disabled" };
+        let event = by.did(Action::ChangeAccessKey, on(id, &row.value), house.clock.now());
+        house.audit.add(&mut batch, Event { detail: detail.to_owned(), ..event })?;
         match house.store.commit(batch).await {
             Ok(_) => {
+                house.audit.added();
                 known::reread(house).await?;
                 return get(house, id).await;
             }
@@ -142,16 +174,35 @@ pub async fn set_standing(
 }
 
 /// Ends an access key. In effect when this returns.
-pub async fn delete(house: &House, id: &AccessKeyId) -> Result<(), Refusal> {
+pub async fn delete(house: &House, by: &Principal, id: &AccessKeyId) -> Result<(), Refusal> {
+    let record = get(house, id).await?.record;
+    may_touch_owner(house, by, &record).await?;
     let mut batch = Batch::new();
+    let event = by.did(Action::DeleteAccessKey, on(id, &record), house.clock.now());
+    house.audit.add(&mut batch, event)?;
     batch.require(ACCESS_KEY.exists(id));
     ACCESS_KEY.delete(&mut batch, id);
     KEY_USE.delete(&mut batch, id);
     match house.store.commit(batch).await {
-        Ok(_) => known::reread(house).await,
+        Ok(_) => {
+            house.audit.added();
+            known::reread(house).await
+        }
         Err(CommitError::Conflict { .. }) => Err(unknown(id)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A key without an operator any more is anybody's to end.
+async fn may_touch_owner(house: &House, by: &Principal, key: &AccessKeyRecord) -> Result<(), Refusal> {
+    match ACCESS_OPERATOR.get(&*house.store, &key.operator).await? {
+        Some(owner) => may_touch(house, by, &key.operator, &owner.value),
+        None => Ok(()),
+    }
+}
+
+fn on(id: &AccessKeyId, record: &AccessKeyRecord) -> String {
+    format!("access-key {id} of operator {}", record.operator)
 }
 
 fn unknown(id: &AccessKeyId) -> Refusal {

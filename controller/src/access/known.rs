@@ -1,4 +1,5 @@
-//! What every request asks of access, in memory: operators and access keys with their opened secrets.
+//! What every request asks of access, in memory: operators with what lets them in, access keys with their opened
+//! secrets, and policies, parsed.
 //!
 //! It is read anew as a whole after each change in this process, before the change is answered, and by [`follow`] when
 //! another process changed something. A row that did not change is not opened again.
@@ -10,15 +11,19 @@ use std::time::Duration;
 
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_store::{Batch, Revision, Row, Store, WatchError};
+use sha2::{Digest, Sha256};
 
 use super::Principal;
 use super::key_id::{AccessKeyId, Secret};
-use super::records::{AccessKeyRecord, AccessKeyUseRecord, OperatorRecord, Standing};
-use super::seal::Seal;
+use super::policies::POLICIES_MAX;
+use super::policy::evaluate::Policies;
+use super::policy::{Action, Decision, Resource, Who};
+use super::records::{AccessKeyRecord, AccessKeyUseRecord, CredentialKind, OperatorRecord, Standing};
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::Pages;
-use crate::tables::{ACCESS_KEY, ACCESS_OPERATOR, KEY_USE};
+use crate::keys::names::KeyName;
+use crate::records::{Pages, note_unreadable};
+use crate::tables::{ACCESS_KEY, ACCESS_OPERATOR, ACCESS_POLICY, KEY_USE};
 
 /// How often [`flush_uses`] is due: what a controller that is killed may forget of "last used".
 pub const FLUSH_INTERVAL: Duration = Duration::from_secs(60);
@@ -29,9 +34,8 @@ const TABLES: &[u8] = b"access-";
 const FLUSH_BATCH: usize = 512;
 
 /// The gate of the house.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Access {
-    pub(super) seal: Seal,
     known: RwLock<Arc<Known>>,
     /// One reader at a time, so that what was read last is what stays.
     reading: tokio::sync::Mutex<()>,
@@ -42,7 +46,13 @@ pub struct Access {
 pub(super) struct Known {
     read_at: Revision,
     operators: HashMap<String, KnownOperator>,
+    /// By the digest of what is shown: whose it is, and until when it is good.
+    credentials: HashMap<(CredentialKind, String), (String, Option<Timestamp>)>,
     keys: HashMap<AccessKeyId, Arc<KnownKey>>,
+    policies: Arc<Policies>,
+    /// What `policies` was made of; while this is the same they need not be parsed again.
+    /// None when some could not be read.
+    policy_rows: Option<Vec<(String, Revision)>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +69,23 @@ struct KnownKey {
     secret: Option<Secret>,
     last_used: AtomicI64,
     flushed: AtomicI64,
+}
+
+/// Why a certificate or a token lets nobody in, for whoever shows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialRefusal {
+    #[error("there is no operator {0} any more: ask an administrator")]
+    NoOperator(String),
+    #[error("operator {0} is disabled: ask an administrator")]
+    Disabled(String),
+    #[error(
+        "this certificate of operator {0} was revoked, or made for another one of that name: ask for a new one"
+    )]
+    Revoked(String),
+    #[error("this token is not known here, or was revoked: ask for a new one")]
+    UnknownToken,
+    #[error("this token of operator {0} has expired: ask for a new one")]
+    Expired(String),
 }
 
 /// Why an access key lets nobody in. The words are for the log and for operators; a door tells strangers less.
@@ -93,11 +120,6 @@ impl Signer {
 }
 
 impl Access {
-    #[must_use]
-    pub fn new(seal: Seal) -> Self {
-        Self { seal, known: RwLock::default(), reading: tokio::sync::Mutex::default() }
-    }
-
     pub(super) fn known(&self) -> Arc<Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -121,6 +143,48 @@ impl Access {
         Ok(Signer { key: key.clone(), secret, principal: operator.principal.clone() })
     }
 
+    /// The operator of this name who shows a certificate with this key.
+    pub fn certified(&self, name: &str, key_fingerprint: &str) -> Result<Principal, CredentialRefusal> {
+        let known = self.known();
+        let operator = known.operator(name).ok_or_else(|| CredentialRefusal::NoOperator(name.to_owned()))?;
+        let key = (CredentialKind::Certificate, key_fingerprint.to_owned());
+        if known.credentials.get(&key).is_none_or(|(owner, _)| owner != name) {
+            return Err(CredentialRefusal::Revoked(name.to_owned()));
+        }
+        operator.enabled(name)
+    }
+
+    /// The operator who shows this token.
+    pub fn bearer(&self, token: &str, now: Timestamp) -> Result<Principal, CredentialRefusal> {
+        let known = self.known();
+        // Looked up by its digest: how long that takes tells nothing about the tokens that exist.
+        let digest = hex::encode(Sha256::digest(token.as_bytes()));
+        let found = known.credentials.get(&(CredentialKind::Token, digest));
+        let (name, expires) = found.ok_or(CredentialRefusal::UnknownToken)?;
+        if expires.is_some_and(|expires| expires <= now) {
+            return Err(CredentialRefusal::Expired(name.clone()));
+        }
+        let operator = known.operator(name).ok_or_else(|| CredentialRefusal::NoOperator(name.clone()))?;
+        operator.enabled(name)
+    }
+
+    /// The operator of this name as he is now, enabled or not.
+    #[must_use]
+    pub fn principal(&self, name: &str) -> Option<Principal> {
+        self.known().operator(name).map(|operator| operator.principal.clone())
+    }
+
+    /// Whether a policy names this operator.
+    pub(super) fn is_named(&self, operator: &str) -> bool {
+        self.known().policies.names(operator)
+    }
+
+    /// What the policies say.
+    #[must_use]
+    pub fn decide(&self, who: Who<'_>, action: Action, resource: &Resource<'_>) -> Decision {
+        self.known().policies.decide(who, action, resource)
+    }
+
     /// When the key was last used, as far as this process knows.
     pub(super) fn last_used(&self, id: &AccessKeyId) -> Option<Timestamp> {
         let known = self.known();
@@ -129,7 +193,20 @@ impl Access {
     }
 }
 
+impl KnownOperator {
+    fn enabled(&self, name: &str) -> Result<Principal, CredentialRefusal> {
+        match self.record.standing {
+            Standing::Enabled => Ok(self.principal.clone()),
+            Standing::Disabled => Err(CredentialRefusal::Disabled(name.to_owned())),
+        }
+    }
+}
+
 impl Known {
+    pub(super) fn operators(&self) -> impl Iterator<Item = (&String, &KnownOperator)> {
+        self.operators.iter()
+    }
+
     pub(super) fn operator(&self, name: &str) -> Option<&KnownOperator> {
         self.operators.get(name)
     }
@@ -152,8 +229,15 @@ pub async fn reread(house: &House) -> Result<(), Refusal> {
     let mut known = Known { read_at: store.revision(), ..Known::default() };
     let mut pages = Pages::of(&ACCESS_OPERATOR, ());
     while let Some(rows) = pages.next(store).await? {
-        known.operators.extend(rows.into_iter().map(known_operator));
+        for row in rows {
+            for credential in &row.value.credentials {
+                let shown = (credential.kind, credential.digest.clone());
+                known.credentials.insert(shown, (row.key.clone(), credential.expires));
+            }
+            known.operators.extend([known_operator(row)]);
+        }
     }
+    (known.policies, known.policy_rows) = read_policies(store, &old).await?;
     let mut pages = Pages::of(&ACCESS_KEY, ());
     while let Some(rows) = pages.next(store).await? {
         for row in rows {
@@ -164,7 +248,7 @@ pub async fn reread(house: &House) -> Result<(), Refusal> {
                         Some(earlier) => earlier.last_used.load(Ordering::Relaxed),
                         None => used_before(store, &row.key).await?,
                     };
-                    Arc::new(open(&house.access.seal, &row, used))
+                    Arc::new(open(house, &row, used).await)
                 }
             };
             known.keys.insert(row.key, key);
@@ -174,17 +258,40 @@ pub async fn reread(house: &House) -> Result<(), Refusal> {
     Ok(())
 }
 
+async fn read_policies(
+    store: &dyn Store,
+    old: &Known,
+) -> Result<(Arc<Policies>, Option<Vec<(String, Revision)>>), Refusal> {
+    let page = ACCESS_POLICY.scan(store, &(), None, POLICIES_MAX).await?;
+    note_unreadable("access-policy", &page.unreadable);
+    let rows: Vec<_> = page.rows.iter().map(|row| (row.key.clone(), row.revision)).collect();
+    if page.unreadable.is_empty() && old.policy_rows.as_ref() == Some(&rows) {
+        return Ok((old.policies.clone(), Some(rows)));
+    }
+    let mut policies = Policies::of(&page.rows);
+    for row in &page.unreadable {
+        policies.note_unreadable(&row.key);
+    }
+    Ok((Arc::new(policies), page.unreadable.is_empty().then_some(rows)))
+}
+
 fn known_operator(row: Row<String, OperatorRecord>) -> (String, KnownOperator) {
     let groups: Vec<_> = row.value.groups.iter().cloned().collect();
-    let principal = Principal { name: row.key.as_str().into(), groups: groups.into() };
+    let principal = Principal { name: row.key.as_str().into(), groups: groups.into(), from: Arc::from("") };
     (row.key, KnownOperator { record: row.value, principal })
 }
 
-fn open(seal: &Seal, row: &Row<AccessKeyId, AccessKeyRecord>, used: i64) -> KnownKey {
-    let secret = seal.open(row.key.as_str(), &row.value.sealed_secret).and_then(Secret::from_opened);
-    if secret.is_none() {
-        tracing::error!(key = %row.key, "the secret of an access key cannot be opened: it lets nobody in");
-    }
+async fn open(house: &House, row: &Row<AccessKeyId, AccessKeyRecord>, used: i64) -> KnownKey {
+    let sealed = &row.value.sealed_secret;
+    let name = KeyName::of_access();
+    let opened = house.keys.open_sealed(&*house.store, &name, row.key.as_str(), sealed).await;
+    let secret = match opened {
+        Ok(opened) => Secret::from_opened(&opened),
+        Err(error) => {
+            tracing::error!(key = %row.key, %error, "an access key lets nobody in: its secret cannot be opened");
+            None
+        }
+    };
     KnownKey {
         revision: row.revision,
         record: row.value.clone(),

@@ -13,6 +13,7 @@ use rcgen::{KeyPair, PublicKeyData};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Authority, IssueError, OPERATOR_CERTIFICATE_LIFETIME, judge};
@@ -75,6 +76,20 @@ pub fn keep_operator(authority: &Authority, data_dir: &Path, now: Timestamp) -> 
     write_private(&files.key, key.as_bytes()).map_err(|source| file_error(&files.key, source))?;
     write_private(&files.certificate, certificate.as_bytes())
         .map_err(|source| file_error(&files.certificate, source))
+}
+
+/// The fingerprint of the key of the operator of this data folder.
+pub fn operator_key_fingerprint(data_dir: &Path) -> Result<String, AuthorityError> {
+    let path = operator_files(data_dir).key;
+    let pem = fs::read_to_string(&path).map_err(|source| file_error(&path, source))?;
+    key_fingerprint_of_pem(&pem).ok_or(AuthorityError::Damaged(path))
+}
+
+/// The SHA-256 of the public key that belongs to this private key, hex; None when it is no key.
+#[must_use]
+pub fn key_fingerprint_of_pem(pem: &str) -> Option<String> {
+    let key = KeyPair::from_pem(pem).ok()?;
+    Some(hex::encode(Sha256::digest(key.subject_public_key_info())))
 }
 
 fn is_good_operator(authority: &Authority, files: &OperatorFiles, now: Timestamp) -> bool {

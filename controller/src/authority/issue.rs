@@ -8,11 +8,14 @@ use fleetwright_proto::ids::NodeId;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SigningKey,
 };
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+
+use crate::error::Refusal;
 
 use super::{
     NODE_CERTIFICATE_LIFETIME, OPERATOR_CERTIFICATE_LIFETIME, SERVER_CERTIFICATE_LIFETIME, URI_SCHEME,
@@ -128,6 +131,21 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let issued = self.sign(params, &key, now, SERVER_CERTIFICATE_LIFETIME)?;
         Ok((issued, key.serialize_der()))
+    }
+
+    /// The authority's own signature over something that is no certificate: ECDSA in ASN.1, hex. What is signed says
+    /// itself what it is, so that no text can be taken for another.
+    pub fn sign_text(&self, text: &[u8]) -> Result<String, Refusal> {
+        let signature = self.issuer.key().sign(text);
+        signature.map(hex::encode).map_err(|error| Refusal::internal(format!("cannot sign: {error}")))
+    }
+
+    /// Whether this is such a signature over that text.
+    #[must_use]
+    pub fn signed(&self, text: &[u8], signature: &str) -> bool {
+        let Ok(signature) = hex::decode(signature) else { return false };
+        let key = self.issuer.key().der_bytes();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(text, &signature).is_ok()
     }
 
     fn sign(

@@ -25,8 +25,8 @@ use super::URI_SCHEME;
 pub enum Identity {
     /// A node and the SHA-256 of its public key; whether the node still has that key is for its record to say.
     Node { id: NodeId, key_fingerprint: String },
-    /// An operator by name.
-    Operator(String),
+    /// An operator by name, and the SHA-256 of his public key; whether he still is one is for his record to say.
+    Operator { name: String, key_fingerprint: String },
 }
 
 /// Why a certificate is not accepted, for the caller to read.
@@ -95,7 +95,10 @@ fn role(certificate: &CertificateDer<'_>) -> Result<Identity, CertificateRefusal
             let key_fingerprint = hex::encode(Sha256::digest(parsed.public_key().raw));
             Ok(Identity::Node { id, key_fingerprint })
         }
-        Some(("operator", name)) => Ok(Identity::Operator(name.to_owned())),
+        Some(("operator", name)) => {
+            let key_fingerprint = hex::encode(Sha256::digest(parsed.public_key().raw));
+            Ok(Identity::Operator { name: name.to_owned(), key_fingerprint })
+        }
         _ => Err(CertificateRefusal::NoRole),
     }
 }

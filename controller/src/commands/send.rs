@@ -27,6 +27,8 @@ use super::references;
 use super::roster::TARGETS_ROW_NODES;
 use super::state::{self, Reason};
 use super::tally::{Counts, Verdict};
+use crate::access::Principal;
+use crate::access::policy::{Action, Resource, authorize};
 use crate::documents::find;
 use crate::documents::kinds::{DocumentType, HashType};
 use crate::documents::names::{Reference, shown};
@@ -80,6 +82,8 @@ pub struct Wish {
     pub comment: String,
     pub client_token: String,
     pub requested_by: String,
+    /// Who has to be allowed the document and every target; None: the controller itself, on behalf of what was allowed.
+    pub asked_by: Option<Principal>,
     pub when_empty: WhenEmpty,
     pub notify: Option<NotifyWish>,
 }
@@ -218,6 +222,9 @@ async fn judge(house: &House, wish: Wish) -> Result<Judged, Refusal> {
         )));
     }
     let nodes = matching(house, &targets).await?;
+    if let Some(principal) = &wish.asked_by {
+        allow(house, principal, &used, &nodes).await?;
+    }
     let by_id = targets.iter().any(|target| matches!(target, Selector::Nodes(_)));
     if nodes.is_empty() && (by_id || wish.when_empty == WhenEmpty::Refuse) {
         return Err(Refusal::not_found(format!(
@@ -268,6 +275,25 @@ async fn keep(house: &House, id: &CommandId, judged: Judged) -> Result<Checked, 
         notify,
     };
     Ok(Checked { record, document, nodes })
+}
+
+/// Whoever may not run this on one of the targets runs it on none of them.
+async fn allow(
+    house: &House,
+    principal: &Principal,
+    used: &DocumentUsed,
+    nodes: &[(NodeId, NodeRecord)],
+) -> Result<(), Refusal> {
+    if principal.is_admin() {
+        return Ok(());
+    }
+    let tags = find::tags_of(house, &used.name).await?;
+    let document = Resource::Document { name: &used.name, tags: &tags };
+    authorize(house, principal, Action::SendCommand, &document)?;
+    for (id, record) in nodes {
+        authorize(house, principal, Action::SendCommand, &Resource::Node(id, record))?;
+    }
+    Ok(())
 }
 
 fn check_texts(wish: &Wish) -> Result<(), Refusal> {

@@ -18,6 +18,12 @@ use crate::house::House;
 use crate::nodes::records::Tags;
 use crate::tables::{DOCUMENT, DOCUMENT_VERSION, DOCUMENT_VERSION_NAME};
 
+/// The tags of the document with this name; what is shipped, or comes with its command, has none.
+pub async fn tags_of(house: &House, name: &str) -> Result<Tags, Refusal> {
+    let Ok(name) = DocumentName::parse(name) else { return Ok(Tags::new()) };
+    Ok(DOCUMENT.get(&*house.store, &name).await?.map(|row| row.value.tags).unwrap_or_default())
+}
+
 /// Where the texts of versions are that are not small.
 pub(super) const TEXT_FOLDER: &str = "documents";
 

@@ -15,9 +15,10 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::access::Peer;
+use super::access::{Peer, recognise};
 use super::plain::PlainListener;
-use crate::authority::Identity;
+use crate::access::policy::{Action, Resource, authorize};
+use crate::error::Refusal;
 use crate::health::{self, Part};
 use crate::house::House;
 use crate::metrics;
@@ -47,15 +48,21 @@ async fn guarded_metrics(
     axum::extract::State(house): axum::extract::State<Arc<House>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    match request.extensions().get::<Peer>() {
-        Some(Peer::Known(Identity::Operator(_))) => metrics_page(&house).await,
-        _ => text(
+    match may_read(&house, &request) {
+        Ok(()) => metrics_page(&house).await,
+        Err(refusal) => text(
             StatusCode::FORBIDDEN,
-            "only an operator may read the metrics here: show an operator's certificate, or set metrics.listen in \
-             the controller's configuration and ask there\n"
-                .to_owned(),
+            format!(
+                "only an operator may read the metrics here: show an operator's certificate or token, or set \
+                 metrics.listen in the controller's configuration and ask there ({refusal})\n"
+            ),
         ),
     }
+}
+
+fn may_read(house: &House, request: &Request<Body>) -> Result<(), Refusal> {
+    let principal = recognise(house, request.extensions().get::<Peer>(), request.headers())?;
+    Ok(authorize(house, &principal, Action::GetMetrics, &Resource::Fleet)?)
 }
 
 async fn open_metrics(axum::extract::State(house): axum::extract::State<Arc<House>>) -> Response<Body> {

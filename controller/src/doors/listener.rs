@@ -27,9 +27,10 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt;
 
-use super::access::{Peer, authorise};
+use super::access::{Peer, admit, log, log_refusal};
 use super::visit::Visit;
 use crate::authority::{Authority, ClientVerifier, IssueError, SERVER_CERTIFICATE_LIFETIME, judge};
+use crate::error::Refusal;
 use crate::house::House;
 use crate::meters::{HandshakeEnd, Word};
 use guests::Guest;
@@ -159,6 +160,7 @@ impl Listener {
                 }
             };
             let connection = Connection {
+                from: source.ip().to_canonical().to_string().into(),
                 guest,
                 house: house.clone(),
                 acceptor: self.acceptor.clone(),
@@ -243,6 +245,8 @@ async fn finish(
 }
 
 struct Connection {
+    /// The address at the other end.
+    from: Arc<str>,
     house: Arc<House>,
     acceptor: TlsAcceptor,
     roots: Arc<RootCertStore>,
@@ -254,7 +258,7 @@ struct Connection {
 impl Connection {
     /// Each part is a future of its own on the heap: a connection that rests keeps only what the last one needs.
     async fn serve(self, stream: TcpStream) {
-        let Self { house, acceptor, roots, guest, routes, stop } = self;
+        let Self { from, house, acceptor, roots, guest, routes, stop } = self;
         let Some(stream) = Box::pin(handshake(stream, &acceptor, &house)).await else { return };
         drop(acceptor);
         let peer = peer(&stream, &roots, house.clock.now());
@@ -263,10 +267,11 @@ impl Connection {
         if matches!(peer, Peer::Known(_)) {
             visit.is_known();
         }
-        drop((roots, house));
+        drop(roots);
+        let guest = Caller { house, routes, peer, visit, from };
         let result = match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => Box::pin(http2(stream, peer, visit, routes, stop)).await,
-            _ => Box::pin(http1(stream, peer, visit, routes, stop)).await,
+            Some(b"h2") => Box::pin(http2(stream, guest, stop)).await,
+            _ => Box::pin(http1(stream, guest, stop)).await,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "a connection ended");
@@ -276,16 +281,12 @@ impl Connection {
 
 async fn http2(
     stream: TlsStream<TcpStream>,
-    peer: Peer,
-    visit: Arc<Visit>,
-    routes: Routes,
+    caller: Caller,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let known = matches!(peer, Peer::Known(_));
-    let here = visit.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        answer(routes.clone(), peer.clone(), here.clone(), request)
-    });
+    let known = matches!(caller.peer, Peer::Known(_));
+    let visit = caller.visit.clone();
+    let service = service_fn(move |request: Request<Incoming>| answer(caller.clone(), request));
     let mut connection = Box::pin(
         hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -306,16 +307,12 @@ async fn http2(
 
 async fn http1(
     stream: TlsStream<TcpStream>,
-    peer: Peer,
-    visit: Arc<Visit>,
-    routes: Routes,
+    caller: Caller,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let known = matches!(peer, Peer::Known(_));
-    let here = visit.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        answer(routes.clone(), peer.clone(), here.clone(), request)
-    });
+    let known = matches!(caller.peer, Peer::Known(_));
+    let visit = caller.visit.clone();
+    let service = service_fn(move |request: Request<Incoming>| answer(caller.clone(), request));
     let mut connection = Box::pin(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -372,17 +369,50 @@ fn peer(stream: &TlsStream<TcpStream>, roots: &Arc<RootCertStore>, now: Timestam
     }
 }
 
-async fn answer(
+/// What every request of one connection has in common.
+#[derive(Clone)]
+struct Caller {
+    house: Arc<House>,
     routes: Routes,
     peer: Peer,
     visit: Arc<Visit>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    if let Err(refusal) = authorise(request.uri().path(), &peer) {
-        return Ok(super::grpc::status(&refusal).into_http());
-    }
+    from: Arc<str>,
+}
+
+async fn answer(caller: Caller, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let Caller { house, routes, peer, visit, from } = caller;
+    let path = request.uri().path().to_owned();
+    let asker = match admit(&house, &path, &peer, &from, request.headers()) {
+        Ok(asker) => asker,
+        Err(refusal) => {
+            log_refusal(&house, &path, &peer, &from, &refusal);
+            return Ok(super::grpc::status(&refusal).into_http());
+        }
+    };
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
-    request.extensions_mut().insert(visit);
-    routes.oneshot(request).await
+    request.extensions_mut().insert(visit.clone());
+    request.extensions_mut().insert(Source(from));
+    let Some(asker) = asker else {
+        drop(house);
+        return routes.oneshot(request).await;
+    };
+    // A token, or a certificate, that is good now.
+    visit.signed();
+    request.extensions_mut().insert(asker.clone());
+    let response = routes.oneshot(request).await?;
+    // A refusal that came before the question says nothing that is not for everybody.
+    let refused = response.headers().contains_key("grpc-status");
+    if !refused && !asker.has_asked() {
+        let fault = Refusal::internal(format!("{path} answered without asking whether its caller may"));
+        return Ok(super::grpc::status(&fault).into_http());
+    }
+    match log(&house, &asker, response.headers()).await {
+        Ok(()) => Ok(response),
+        Err(refusal) => Ok(super::grpc::status(&refusal).into_http()),
+    }
 }
+
+/// The address at the other end, for the audit log; every request has it among its extensions.
+#[derive(Debug, Clone)]
+pub struct Source(pub Arc<str>);

@@ -23,6 +23,7 @@ pub mod gate;
 mod nodes;
 mod operation;
 mod parameters;
+mod permit;
 mod replay;
 mod shape;
 mod sigv4;
@@ -44,6 +45,7 @@ use hyper::body::{Body as HttpBody, Incoming};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::listener::Source;
 use super::plain::PlainListener;
 use super::visit::Visit;
 use crate::house::House;
@@ -115,14 +117,22 @@ where
     if operation.changes() {
         house.gate.admit_change(&claim, visit.map(|visit| visit.number), now)?;
     }
-    // Who may do what is not asked here yet; so nobody may do anything but those who may do everything.
-    if !signer.principal.is_admin() {
-        let who = &signer.principal.name;
-        return Err(Fault::new("AccessDeniedException", format!("operator {who} may not use this API")));
-    }
     let input = input(operation, &body)?;
-    let call = Call { house, operation: operation.name, caller: signer.principal, region: claim.region };
-    operation.run(call, input).await
+    let principal = match parts.extensions.get::<Source>() {
+        Some(Source(from)) => signer.principal.coming_from(from),
+        None => signer.principal,
+    };
+    let asked = input.clone();
+    let answered = match permit::check(house, &principal, operation.name, &input).await {
+        Ok(()) => {
+            let call =
+                Call { house, operation: operation.name, caller: principal.clone(), region: claim.region };
+            operation.run(call, input).await
+        }
+        Err(fault) => Err(fault),
+    };
+    permit::log(house, &principal, operation.name, &asked, answered.as_ref().err());
+    answered
 }
 
 /// The operation that the request's target names.

@@ -11,6 +11,9 @@ pub const DEFAULT: &str = "alias/aws/ssm";
 /// What secret parameters of commands are sealed with.
 pub const COMMANDS: &str = "alias/fleetwright/commands";
 
+/// What the secrets of access keys are sealed with.
+pub const ACCESS: &str = "alias/fleetwright/access";
+
 /// `alias/NAME`, or any other id that scripts already use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyName(Box<str>);
@@ -28,6 +31,12 @@ impl KeyName {
         )))
     }
 
+    /// [`ACCESS`].
+    #[must_use]
+    pub fn of_access() -> Self {
+        Self(ACCESS.into())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -36,7 +45,7 @@ impl KeyName {
     /// Keys of the controller itself: nobody disables or deletes them.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        matches!(&*self.0, DEFAULT | COMMANDS)
+        matches!(&*self.0, DEFAULT | COMMANDS | ACCESS)
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fleetwright_store::{Batch, CommitError};
 
-use super::names::{COMMANDS, KeyName};
+use super::names::{ACCESS, COMMANDS, KeyName};
 use super::operations::{self, KeyView};
 use super::records::{KeyState, RootRecord};
 use super::ring::{KeyError, Maker, about_key};
@@ -47,8 +47,8 @@ pub async fn rotate(house: &House, name: &str, by: &str) -> Result<Rotated, KeyE
     for _ in 0..COMMIT_ATTEMPTS {
         let mut row = operations::find(house, &name).await?;
         operations::refuse_unless_enabled(&name, &row.value)?;
-        // Values of commands stay under the version that they were sealed with, and go with their command.
-        row.value.rotating = name.as_str() != COMMANDS;
+        // Values of commands and access keys stay under the version that they were sealed with, and go with them.
+        row.value.rotating = !matches!(name.as_str(), COMMANDS | ACCESS);
         row.value.version += 1;
         row.value.rotated = Some(maker.now);
         let mut batch = Batch::new();

@@ -152,12 +152,28 @@ fn access_examples(seen: &mut Vec<&'static str>) {
     check(
         seen,
         &ACCESS_OPERATOR,
-        r#"{"format":1,"description":"on call","created":1790000000000,"created_by":"admin","standing":"Enabled","groups":["admins","web"]}"#,
+        r#"{"format":1,"description":"on call","created":1790000000000,"created_by":"admin","standing":"Enabled","groups":["admins","web"],"credentials":[{"kind":"Certificate","digest":"ab","created":1790000000000,"created_by":"admin","expires":1821536000000}]}"#,
     );
     check(
         seen,
         &ACCESS_KEY,
-        r#"{"format":1,"operator":"ada","operator_created":1790000000000,"description":"ci","created":1790000000001,"created_by":"admin","standing":"Disabled","expires":1790086400000,"sealed_secret":"AAAA"}"#,
+        r#"{"format":1,"operator":"ada","operator_created":1790000000000,"description":"ci","created":1790000000001,"created_by":"admin","standing":"Disabled","expires":1790086400000,"sealed_secret":{"key":"67e5504410b1426f9247bb680e5fe0c8","version":1,"data":"AAAA"}}"#,
+    );
+    check(
+        seen,
+        &ACCESS_POLICY,
+        r#"{"format":1,"text":"permit(principal, action, resource);","description":"all","created":1790000000000,"created_by":"admin","changed":1790000000001,"changed_by":"ada"}"#,
+    );
+    check(seen, &AUDIT, "\u{1}{\"seq\":1}\n{\"seq\":2}");
+    check(
+        seen,
+        &AUDIT_HEAD,
+        r#"{"format":1,"head":{"first_seq":1,"first_previous":"00","next_seq":3,"last_hash":"ab"},"signature":"cd"}"#,
+    );
+    check(
+        seen,
+        &AUDIT_PENDING,
+        r#"{"format":1,"event":{"at":1790000000000,"who":"admin","action":"PutPolicy","on":"policy web","from":"grpc 192.0.2.7","outcome":"done"}}"#,
     );
     check(seen, &KEY_USE, r#"{"format":1,"last_used":1790000000002}"#);
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fleetwright_proto::clock::Timestamp;
+use http::HeaderValue;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,12 +16,23 @@ use super::ConnectError;
 use crate::context::Context;
 
 /// Everything that TLS needs of an operator.
-#[derive(Debug)]
 pub(crate) struct Credentials<'a> {
     context: &'a Context,
     authority: RootCertStore,
-    certificate: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    proof: Proof,
+}
+
+/// How the operator shows who he is.
+enum Proof {
+    Certificate(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+    /// The header that carries the token.
+    Token(HeaderValue),
+}
+
+/// What goes with the connection, and what goes with every request on it.
+pub(crate) struct ClientCredentials {
+    pub(crate) config: ClientConfig,
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl<'a> Credentials<'a> {
@@ -31,28 +43,46 @@ impl<'a> Credentials<'a> {
         if known == 0 {
             return Err(ConnectError::NotPem { path: context.authority.clone(), wanted: "certificate" });
         }
+        if let Some(path) = &context.token_file {
+            return Ok(Self { context, authority, proof: Proof::Token(token(path)?) });
+        }
         let certificate = certificates(&context.certificate)?;
         check_expiry(&certificate[0], &context.certificate, now)?;
         let key = PrivateKeyDer::from_pem_file(&context.key)
             .map_err(|error| wrong_pem(error, &context.key, "private key"))?;
-        Ok(Self { context, authority, certificate, key })
+        Ok(Self { context, authority, proof: Proof::Certificate(certificate, key) })
     }
 
-    pub(crate) fn into_client_config(self) -> Result<ClientConfig, ConnectError> {
+    pub(crate) fn into_client(self) -> Result<ClientCredentials, ConnectError> {
         let mismatch = || ConnectError::KeyMismatch {
             certificate: self.context.certificate.clone(),
             key: self.context.key.clone(),
         };
-        let mut config =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|_| mismatch())?
-                .with_root_certificates(self.authority)
-                .with_client_auth_cert(self.certificate, self.key)
-                .map_err(|_| mismatch())?;
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| mismatch())?
+            .with_root_certificates(self.authority);
+        let (mut config, authorization) = match self.proof {
+            Proof::Certificate(certificate, key) => {
+                (builder.with_client_auth_cert(certificate, key).map_err(|_| mismatch())?, None)
+            }
+            Proof::Token(header) => (builder.with_no_client_auth(), Some(header)),
+        };
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(config)
+        Ok(ClientCredentials { config, authorization })
     }
+}
+
+fn token(path: &Path) -> Result<HeaderValue, ConnectError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConnectError::Read { path: path.into(), source })?;
+    let token = text.trim();
+    let header = HeaderValue::try_from(format!("Bearer {token}"))
+        .ok()
+        .filter(|_| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    let mut header = header.ok_or_else(|| ConnectError::NotToken { path: path.into() })?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {

@@ -44,6 +44,8 @@ pub(crate) enum ConnectError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} holds no {wanted} in PEM", .path.display())]
     NotPem { path: PathBuf, wanted: &'static str },
+    #[error("{} holds no token: it is one line, as `access operator issue --token` printed it", .path.display())]
+    NotToken { path: PathBuf },
     #[error("the certificate {} and the key {} do not belong together", .certificate.display(), .key.display())]
     KeyMismatch { certificate: PathBuf, key: PathBuf },
     #[error("your certificate {} expired on {expired}: ask for a new one", .certificate.display())]
@@ -58,9 +60,11 @@ impl ConnectError {
     /// What this side was told to use is wrong, or nothing usable is at the other end.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Address(_) | Self::Read { .. } | Self::NotPem { .. } | Self::KeyMismatch { .. } => {
-                Exit::Usage
-            }
+            Self::Address(_)
+            | Self::Read { .. }
+            | Self::NotPem { .. }
+            | Self::NotToken { .. }
+            | Self::KeyMismatch { .. } => Exit::Usage,
             Self::OperatorExpired { .. } | Self::OperatorRefused { .. } => Exit::Refused,
             _ => Exit::Unreachable,
         }

@@ -2,7 +2,8 @@
 //! something wins, for each value by itself:
 //!
 //! ```text
-//! --addr  >  --context  >  FLEETWRIGHT_ADDR, _AUTHORITY, _CERTIFICATE, _KEY  >  FLEETWRIGHT_CONTEXT  >  current context
+//! --addr  >  --context  >  FLEETWRIGHT_ADDR, _AUTHORITY, _CERTIFICATE, _KEY, _TOKEN_FILE  >  FLEETWRIGHT_CONTEXT  >  current
+//! context
 //! ```
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ const CONFIG: &str = "FLEETWRIGHT_CONFIG";
 const AUTHORITY: &str = "FLEETWRIGHT_AUTHORITY";
 const CERTIFICATE: &str = "FLEETWRIGHT_CERTIFICATE";
 const KEY: &str = "FLEETWRIGHT_KEY";
+const TOKEN_FILE: &str = "FLEETWRIGHT_TOKEN_FILE";
 
 /// What the flags that every command has say about the controller.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,7 @@ pub(crate) fn resolve(flags: &Flags, environment: &Environment) -> Result<Contex
         authority: environment.get(AUTHORITY).map(PathBuf::from),
         certificate: environment.get(CERTIFICATE).map(PathBuf::from),
         key: environment.get(KEY).map(PathBuf::from),
+        token_file: environment.get(TOKEN_FILE).map(PathBuf::from),
     };
     let mut wanted = Partial { address: flags.address.clone(), ..Partial::default() };
     if flags.context.is_none() {
@@ -64,15 +67,23 @@ struct Partial {
     authority: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
+    token_file: Option<PathBuf>,
 }
 
 impl Partial {
+    /// A token and a certificate are two ways to say the same: the nearer place that names one wins.
     fn or(self, other: Partial) -> Partial {
+        let other = match (&self.token_file, &self.certificate, &self.key) {
+            (Some(_), ..) => Partial { certificate: None, key: None, ..other },
+            (None, None, None) => other,
+            (None, ..) => Partial { token_file: None, ..other },
+        };
         Partial {
             address: self.address.or(other.address),
             authority: self.authority.or(other.authority),
             certificate: self.certificate.or(other.certificate),
             key: self.key.or(other.key),
+            token_file: self.token_file.or(other.token_file),
         }
     }
 
@@ -80,8 +91,9 @@ impl Partial {
         Some(Context {
             address: self.address.clone()?,
             authority: self.authority.clone()?,
-            certificate: self.certificate.clone()?,
-            key: self.key.clone()?,
+            certificate: if self.token_file.is_some() { PathBuf::new() } else { self.certificate.clone()? },
+            key: if self.token_file.is_some() { PathBuf::new() } else { self.key.clone()? },
+            token_file: self.token_file.clone(),
         })
     }
 
@@ -99,11 +111,13 @@ impl Partial {
 
 impl From<Context> for Partial {
     fn from(context: Context) -> Self {
+        let given = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
         Partial {
             address: Some(context.address),
             authority: Some(context.authority),
-            certificate: Some(context.certificate),
-            key: Some(context.key),
+            certificate: given(context.certificate),
+            key: given(context.key),
+            token_file: context.token_file,
         }
     }
 }
@@ -162,6 +176,29 @@ key = "/two/key"
         check(FILE, "--addr=flag:4", "FLEETWRIGHT_ADDR=env:3", "flag:4 /one/ca");
         check(FILE, "--context=two", "FLEETWRIGHT_ADDR=env:3 FLEETWRIGHT_AUTHORITY=/env/ca", "two:2 /two/ca");
         check(FILE, "--context=two --addr=flag:4", "FLEETWRIGHT_CONTEXT=one", "flag:4 /two/ca");
+    }
+
+    #[test]
+    fn a_token_stands_for_certificate_and_key() {
+        let resolved = |file: &str, variables: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, file).unwrap();
+            let flags = Flags { config: Some(path), ..Flags::default() };
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            resolve(&flags, &variables.collect())
+        };
+        let of_token = "current = \"t\"\n[contexts.t]\naddress = \"t:1\"\nauthority = \"/t/ca\"\ntoken_file = \"/t/token\"\n";
+        let context = resolved(of_token, &[]).unwrap();
+        assert_eq!((context.token_file, context.certificate), (Some("/t/token".into()), PathBuf::new()));
+        // The nearer place wins, whichever of the two it names.
+        let context = resolved(FILE, &[("FLEETWRIGHT_TOKEN_FILE", "/env/token")]).unwrap();
+        assert_eq!((context.token_file, context.certificate), (Some("/env/token".into()), PathBuf::new()));
+        let certificate = [("FLEETWRIGHT_CERTIFICATE", "/env/cert"), ("FLEETWRIGHT_KEY", "/env/key")];
+        let context = resolved(of_token, &certificate).unwrap();
+        assert_eq!((context.token_file, context.certificate), (None, "/env/cert".into()));
+        let both = format!("{of_token}certificate = \"/t/cert\"\nkey = \"/t/key\"\n");
+        assert!(resolved(&both, &[]).unwrap_err().to_string().contains("leave it, or both of them, out"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ fn context(address: &str) -> Context {
         authority: "/pki/authority.pem".into(),
         certificate: "/pki/operator.pem".into(),
         key: "/pki/operator.key".into(),
+        token_file: None,
     }
 }
 
@@ -76,7 +77,7 @@ fn a_refusal_names_file_and_context() {
     check("[contexts.dev]\naddress = \"a:1\"", "context `dev` in PATH: missing field `authority`");
     check(
         "[contexts.dev]\nadress = \"a:1\"",
-        "context `dev` in PATH: unknown field `adress`, expected one of `address`, `authority`, `certificate`, `key`",
+        "context `dev` in PATH: unknown field `adress`, expected one of `address`, `authority`, `certificate`, `key`, `token_file`",
     );
     let error = refresh_context(Some(&path), "a b", &context("a:1")).unwrap_err();
     assert!(error.to_string().starts_with("`a b` is not a name"), "{error}");

@@ -58,6 +58,8 @@ pub(crate) struct Context {
     pub(crate) authority: String,
     pub(crate) certificate: String,
     pub(crate) key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_file: Option<String>,
 }
 
 impl From<control::GetStatusResponse> for Status {

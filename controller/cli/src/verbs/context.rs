@@ -41,6 +41,7 @@ pub enum ContextVerb {
         after_long_help = help::ending(&[
             "fleetwright context set prod --address fleet.example.org:7443 \\",
             "    --authority authority.pem --certificate operator.pem --key operator.key",
+            "fleetwright context set ci --address fleet.example.org:7443 --authority authority.pem --token-file ci.token",
         ]),
     )]
     Set(SetArgs),
@@ -65,11 +66,14 @@ pub struct SetArgs {
     #[arg(long, value_name = "FILE")]
     authority: PathBuf,
     /// PEM file with your certificate
-    #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "token_file", requires = "key")]
+    certificate: Option<PathBuf>,
     /// PEM file with the key to it
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// File with your token, in place of certificate and key
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "key"])]
+    token_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(io: &mut Io, asked: &Asked, verb: ContextVerb) -> Result<Exit, Failure> {
@@ -87,6 +91,7 @@ pub(crate) fn run(io: &mut Io, asked: &Asked, verb: ContextVerb) -> Result<Exit,
                     ("authority", context.authority.clone()),
                     ("certificate", context.certificate.clone()),
                     ("key", context.key.clone()),
+                    ("token file", context.token_file.clone().unwrap_or_default()),
                 ]
             })?;
         }
@@ -124,6 +129,7 @@ fn shown(contexts: &Contexts, name: &str) -> Result<Shown, ContextError> {
         authority: text(&context.authority),
         certificate: text(&context.certificate),
         key: text(&context.key),
+        token_file: context.token_file.as_deref().map(text),
     })
 }
 
@@ -134,10 +140,11 @@ fn set(io: &mut Io, contexts: &mut Contexts, args: SetArgs) -> Result<(), Failur
     let context = Context {
         address: Address::parse(&args.address)?.to_string(),
         authority: absolute(args.authority)?,
-        certificate: absolute(args.certificate)?,
-        key: absolute(args.key)?,
+        certificate: args.certificate.map_or_else(|| Ok(PathBuf::new()), absolute)?,
+        key: args.key.map_or_else(|| Ok(PathBuf::new()), absolute)?,
+        token_file: args.token_file.map(absolute).transpose()?,
     };
-    Credentials::load(&context, io.clock.now())?.into_client_config()?;
+    Credentials::load(&context, io.clock.now())?.into_client()?;
     contexts.set(&args.name, &context)?;
     contexts.save()?;
     let is_current = contexts.current() == Some(args.name.as_str());

@@ -26,6 +26,27 @@ fn page<T: Clone>(rows: &[T], token: &str) -> (Vec<T>, String) {
     (rows.get(at).cloned().into_iter().collect(), next)
 }
 
+fn issued(kind: CredentialKind) -> IssuedCredential {
+    let credential = Some(Credential {
+        credential_id: "3f1c0d9a7b2e4c55".into(),
+        kind: kind.into(),
+        created_ms: NOW_MS,
+        created_by: "admin".into(),
+        expires_ms: NOW_MS + 86_400_000,
+        expired: false,
+    });
+    if kind == CredentialKind::Token {
+        return IssuedCredential { credential, token: "fwt_0123".into(), ..IssuedCredential::default() };
+    }
+    IssuedCredential {
+        credential,
+        certificate_pem: "the certificate\n".into(),
+        key_pem: "the key\n".into(),
+        authority_pem: "the authority\n".into(),
+        token: String::new(),
+    }
+}
+
 impl Shared {
     fn find_group(&self, name: &str) -> Result<Group, Status> {
         let script = self.script.lock().unwrap();
@@ -90,6 +111,140 @@ impl Access for Shared {
     async fn delete_access_key(&self, _: Request<DeleteAccessKeyRequest>) -> Answer<DeleteAccessKeyResponse> {
         self.check()?;
         Ok(Response::new(DeleteAccessKeyResponse {}))
+    }
+
+    async fn create_operator(
+        &self,
+        request: Request<CreateOperatorRequest>,
+    ) -> Answer<CreateOperatorResponse> {
+        let kind = request.get_ref().credential();
+        self.note(Asked::CreateOperator(request.into_inner()))?;
+        let operator = self.script.lock().unwrap().operators.first().cloned();
+        Ok(Response::new(CreateOperatorResponse { operator, issued: Some(issued(kind)) }))
+    }
+
+    async fn list_operators(&self, request: Request<ListOperatorsRequest>) -> Answer<ListOperatorsResponse> {
+        self.check()?;
+        let script = self.script.lock().unwrap();
+        let wanted = &request.get_ref().name;
+        let known: Vec<_> = script
+            .operators
+            .iter()
+            .filter(|operator| wanted.is_empty() || operator.name == *wanted)
+            .cloned()
+            .collect();
+        let (operators, next_page_token) = page(&known, &request.get_ref().page_token);
+        Ok(Response::new(ListOperatorsResponse { operators, next_page_token }))
+    }
+
+    async fn change_operator(
+        &self,
+        request: Request<ChangeOperatorRequest>,
+    ) -> Answer<ChangeOperatorResponse> {
+        self.check()?;
+        let enabled = request.get_ref().enabled;
+        let operator = self.script.lock().unwrap().operators.first().cloned();
+        let operator = operator.map(|operator| Operator { enabled, ..operator });
+        Ok(Response::new(ChangeOperatorResponse { operator }))
+    }
+
+    async fn delete_operator(&self, _: Request<DeleteOperatorRequest>) -> Answer<DeleteOperatorResponse> {
+        self.check()?;
+        Ok(Response::new(DeleteOperatorResponse {}))
+    }
+
+    async fn issue_credential(
+        &self,
+        request: Request<IssueCredentialRequest>,
+    ) -> Answer<IssueCredentialResponse> {
+        self.check()?;
+        Ok(Response::new(IssueCredentialResponse { issued: Some(issued(request.get_ref().kind())) }))
+    }
+
+    async fn revoke_credential(
+        &self,
+        _: Request<RevokeCredentialRequest>,
+    ) -> Answer<RevokeCredentialResponse> {
+        self.check()?;
+        Ok(Response::new(RevokeCredentialResponse {}))
+    }
+
+    async fn change_group(&self, request: Request<ChangeGroupRequest>) -> Answer<ChangeGroupResponse> {
+        self.note(Asked::ChangeGroup(request.into_inner()))?;
+        Ok(Response::new(ChangeGroupResponse {}))
+    }
+
+    async fn put_policy(&self, request: Request<PutPolicyRequest>) -> Answer<PutPolicyResponse> {
+        self.note(Asked::PutPolicy(request.into_inner()))?;
+        let policy = self.script.lock().unwrap().policies.first().cloned();
+        Ok(Response::new(PutPolicyResponse { policy, warnings: vec!["line 2: looks odd".into()] }))
+    }
+
+    async fn get_policy(&self, _: Request<GetPolicyRequest>) -> Answer<GetPolicyResponse> {
+        self.check()?;
+        let policy = self.script.lock().unwrap().policies.first().cloned();
+        Ok(Response::new(GetPolicyResponse { policy }))
+    }
+
+    async fn list_policies(&self, request: Request<ListPoliciesRequest>) -> Answer<ListPoliciesResponse> {
+        self.check()?;
+        let script = self.script.lock().unwrap();
+        let (found, next_page_token) = page(&script.policies, &request.get_ref().page_token);
+        let policies = found.into_iter().map(|policy| AccessPolicy { text: String::new(), ..policy });
+        Ok(Response::new(ListPoliciesResponse { policies: policies.collect(), next_page_token }))
+    }
+
+    async fn delete_policy(&self, _: Request<DeletePolicyRequest>) -> Answer<DeletePolicyResponse> {
+        self.check()?;
+        Ok(Response::new(DeletePolicyResponse {}))
+    }
+
+    async fn list_audit(&self, request: Request<ListAuditRequest>) -> Answer<ListAuditResponse> {
+        self.note(Asked::ListAudit(request.into_inner()))?;
+        Ok(Response::new(ListAuditResponse { lines: self.script.lock().unwrap().audit.clone() }))
+    }
+
+    type ExportAuditStream = Told<ExportAuditResponse>;
+
+    async fn export_audit(&self, _: Request<ExportAuditRequest>) -> Answer<Self::ExportAuditStream> {
+        self.check()?;
+        let messages = vec![
+            Ok(ExportAuditResponse {
+                lines: vec!["{\"seq\":1}".into(), "{\"seq\":2}".into()],
+                head: String::new(),
+            }),
+            Ok(ExportAuditResponse { lines: Vec::new(), head: "{\"head\":{}}".into() }),
+        ];
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+    }
+
+    async fn verify_audit(&self, _: Request<VerifyAuditRequest>) -> Answer<VerifyAuditResponse> {
+        self.check()?;
+        let broken = self.script.lock().unwrap().audit.is_empty();
+        Ok(Response::new(VerifyAuditResponse {
+            intact: !broken,
+            lines: 2,
+            first_seq: 1,
+            last_seq: 2,
+            last_hash: "abcd".into(),
+            broken_seq: if broken { 3 } else { 0 },
+            broken_why: if broken { "its text was altered".into() } else { String::new() },
+        }))
+    }
+
+    async fn get_schema(&self, _: Request<GetSchemaRequest>) -> Answer<GetSchemaResponse> {
+        self.check()?;
+        Ok(Response::new(GetSchemaResponse { text: "entity Node;\n".into() }))
+    }
+
+    async fn check_access(&self, request: Request<CheckAccessRequest>) -> Answer<CheckAccessResponse> {
+        self.check()?;
+        let allowed = request.get_ref().principal == "ada";
+        Ok(Response::new(CheckAccessResponse {
+            allowed,
+            policies: if allowed { vec!["web#1".into()] } else { Vec::new() },
+            explanation: "GetStatus on the fleet is decided".into(),
+        }))
     }
 }
 

@@ -16,13 +16,7 @@ use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
-    AccessKey, Activation, CancelCommandRequest, ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest,
-    CreateActivationRequest, CreateDocumentRequest, DeleteDocumentRequest, DiffInventoryRequest, Document,
-    DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListCommandsRequest,
-    ListDocumentsRequest, ListNodesRequest, Node, OutputChunk, Parameter, PutComplianceRequest,
-    PutInventoryRequest, PutParameterRequest, QueryInventoryRequest, ReadDocumentResponse,
-    SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest,
-    UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
+    AccessKey, AccessPolicy, Activation, AuditLine, CancelCommandRequest, ChangeDocumentTagsRequest, ChangeGroupRequest, Command, CreateAccessKeyRequest, CreateActivationRequest, CreateDocumentRequest, CreateOperatorRequest, DeleteDocumentRequest, DiffInventoryRequest, Document, DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListAuditRequest, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node, Operator, OutputChunk, Parameter, PutComplianceRequest, PutInventoryRequest, PutParameterRequest, PutPolicyRequest, QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -46,6 +40,10 @@ pub(crate) enum Asked {
     CreateActivation(CreateActivationRequest),
     CreateAccessKey(CreateAccessKeyRequest),
     PutParameter(PutParameterRequest),
+    CreateOperator(CreateOperatorRequest),
+    ChangeGroup(ChangeGroupRequest),
+    PutPolicy(PutPolicyRequest),
+    ListAudit(ListAuditRequest),
     ListNodes(ListNodesRequest),
     ListCommands(ListCommandsRequest),
     Wait(WaitNodesRequest),
@@ -75,6 +73,9 @@ pub(crate) struct Script {
     pub(crate) access_keys: Vec<AccessKey>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) keys: Vec<Key>,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) policies: Vec<AccessPolicy>,
+    pub(crate) audit: Vec<AuditLine>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) documents: Vec<Document>,
     /// What every document says.

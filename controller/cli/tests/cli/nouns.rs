@@ -249,6 +249,7 @@ async fn a_refreshed_context_is_found() {
         authority: files.authority(),
         certificate: files.certificate(),
         key: files.key(),
+        token_file: None,
     };
     let file = files.folder().join("config.toml");
     let refreshed = fleetwright_cli::refresh_context(Some(&file), "dev", &context).unwrap();

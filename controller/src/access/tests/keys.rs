@@ -6,29 +6,21 @@ use std::time::Duration;
 use fleetwright_proto::clock::Clock;
 use fleetwright_store::Batch;
 
+use super::{admin, started};
+use crate::access::FIRST_OPERATOR;
 use crate::access::keys::{self, CreatedAccessKey, KEYS_OF_OPERATOR_MAX, NewAccessKey};
 use crate::access::known::{self, KeyRefusal, flush_uses, reread};
 use crate::access::records::Standing;
-use crate::access::{FIRST_OPERATOR, operators};
 use crate::error::Kind;
 use crate::house::House;
+use crate::keys::names::ACCESS;
+use crate::keys::rotate;
 use crate::tables::{ACCESS_KEY, ACCESS_OPERATOR, KEY_USE};
-use crate::tests::{TestHouse, test_house};
-
-async fn started() -> TestHouse {
-    let test = test_house();
-    operators::start(&test.house).await.unwrap();
-    test
-}
+use crate::tests::TestHouse;
 
 async fn key(house: &House, expires_in: Option<Duration>) -> CreatedAccessKey {
-    let wish = NewAccessKey {
-        operator: FIRST_OPERATOR.to_owned(),
-        description: "ci".to_owned(),
-        expires_in,
-        created_by: "admin".to_owned(),
-    };
-    keys::create(house, wish).await.unwrap()
+    let wish = NewAccessKey { operator: FIRST_OPERATOR.to_owned(), description: "ci".to_owned(), expires_in };
+    keys::create(house, &admin(house), wish).await.unwrap()
 }
 
 /// What the key with this id answers now.
@@ -45,16 +37,16 @@ async fn a_key_opens_until_it_is_disabled_deleted_or_expired() {
     let id = made.key.id.clone();
     let good = Ok(format!("admin [\"admins\"] {}", made.secret.reveal()));
     assert_eq!(asked(&test, id.as_str()), good);
-    keys::set_standing(house, &id, Standing::Disabled).await.unwrap();
+    keys::set_standing(house, &admin(house), &id, Standing::Disabled).await.unwrap();
     assert_eq!(asked(&test, id.as_str()), Err(KeyRefusal::Disabled));
-    keys::set_standing(house, &id, Standing::Enabled).await.unwrap();
+    keys::set_standing(house, &admin(house), &id, Standing::Enabled).await.unwrap();
     assert_eq!(asked(&test, id.as_str()), good);
     test.clock.advance(Duration::from_secs(60));
     assert_eq!(asked(&test, id.as_str()), Err(KeyRefusal::Expired));
-    keys::delete(house, &id).await.unwrap();
+    keys::delete(house, &admin(house), &id).await.unwrap();
     assert_eq!(asked(&test, id.as_str()), Err(KeyRefusal::Unknown));
-    assert_eq!(keys::delete(house, &id).await.unwrap_err().kind, Kind::NotFound);
-    let changed = keys::set_standing(house, &id, Standing::Enabled).await;
+    assert_eq!(keys::delete(house, &admin(house), &id).await.unwrap_err().kind, Kind::NotFound);
+    let changed = keys::set_standing(house, &admin(house), &id, Standing::Enabled).await;
     assert_eq!(changed.unwrap_err().kind, Kind::NotFound);
     for stranger in ["", "AKIAAAAAAAAAAAAAAAAA", "admin", "AKIA\u{0}"] {
         assert_eq!(asked(&test, stranger), Err(KeyRefusal::Unknown), "{stranger}");
@@ -68,6 +60,13 @@ async fn the_secret_is_nowhere_in_the_store_and_shown_once() {
     let secret = made.secret.reveal();
     for entry in test.house.store.scan(b"", None, 1000).await.unwrap() {
         assert!(!String::from_utf8_lossy(&entry.value).contains(secret));
+    }
+    // Rotating the key that seals it changes nothing for whoever has it.
+    rotate::rotate(&test.house, ACCESS, "admin").await.unwrap();
+    let other = key(&test.house, None).await;
+    for made in [&made, &other] {
+        let signer = test.house.access.signer(made.key.id.as_str(), test.clock.now()).unwrap();
+        assert_eq!(signer.secret, made.secret);
     }
     let (listed, _) = keys::list(&test.house, None, None, 10).await.unwrap();
     assert!(!format!("{listed:?}{made:?}").contains(secret));
@@ -143,21 +142,16 @@ async fn the_last_use_is_written_seldom_and_found_again() {
     let row = KEY_USE.get(&*test.house.store, &id).await.unwrap().unwrap();
     assert_eq!(row.value.last_used, used);
     // A change of the key keeps it, and so does a start.
-    keys::set_standing(&test.house, &id, Standing::Disabled).await.unwrap();
+    keys::set_standing(&test.house, &admin(&test.house), &id, Standing::Disabled).await.unwrap();
     assert_eq!(keys::get(&test.house, &id).await.unwrap().last_used, Some(used));
 }
 
 #[tokio::test]
 async fn what_cannot_be_made_is_told() {
     let test = started().await;
-    let wish = NewAccessKey {
-        operator: "nobody\n".to_owned(),
-        description: String::new(),
-        expires_in: None,
-        created_by: "admin".to_owned(),
-    };
+    let wish = NewAccessKey { operator: "nobody\n".to_owned(), description: String::new(), expires_in: None };
     let check = async |wish: NewAccessKey, kind: Kind, words: &str| {
-        let error = keys::create(&test.house, wish).await.unwrap_err();
+        let error = keys::create(&test.house, &admin(&test.house), wish).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains(words), "{error}");
     };
@@ -166,7 +160,7 @@ async fn what_cannot_be_made_is_told() {
     check(NewAccessKey { expires_in: Some(Duration::ZERO), ..wish.clone() }, Kind::Invalid, "at once").await;
     check(NewAccessKey { description: "x".repeat(257), ..wish.clone() }, Kind::Invalid, "256").await;
     for _ in 0..KEYS_OF_OPERATOR_MAX {
-        keys::create(&test.house, wish.clone()).await.unwrap();
+        keys::create(&test.house, &admin(&test.house), wish.clone()).await.unwrap();
     }
     check(wish, Kind::Exhausted, "100 access keys").await;
     let mut listed = 0;

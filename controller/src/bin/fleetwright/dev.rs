@@ -270,6 +270,7 @@ fn write_context(controller: &Controller, contexts: Option<&Path>) -> Result<Ref
         authority: files.authority,
         certificate: files.certificate,
         key: files.key,
+        token_file: None,
     };
     refresh_context(contexts, CONTEXT, &context).map_err(|error| Failure::refused(&error))
 }

@@ -31,7 +31,7 @@ pub(super) async fn with_node(house: &House) -> NodeId {
     id
 }
 
-pub(super) fn wish(script: &str) -> Wish {
+pub(crate) fn wish(script: &str) -> Wish {
     Wish {
         document: Wanted::Named { name: "AWS-RunShellScript".to_owned(), version: String::new(), hash: None },
         parameters: BTreeMap::from([("commands".to_owned(), vec![script.to_owned()])]),
@@ -42,6 +42,7 @@ pub(super) fn wish(script: &str) -> Wish {
         comment: String::new(),
         client_token: String::new(),
         requested_by: "ada".to_owned(),
+        asked_by: None,
         when_empty: WhenEmpty::Refuse,
         notify: None,
     }

@@ -13,6 +13,8 @@ use fleetwright_proto::ids::ActivationId;
 use tonic::{Request, Response, Status};
 
 use super::page;
+use crate::access::policy::{Kind, Resource};
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::activations::{self, DEFAULT_LIFETIME, Expiry, NewActivation};
@@ -64,11 +66,13 @@ impl Activations for ActivationsDoor {
         &self,
         request: Request<DeleteActivationRequest>,
     ) -> Result<Response<DeleteActivationResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let id: ActivationId = request
             .into_inner()
             .activation_id
             .parse()
             .map_err(|error| Refusal::invalid(format!("{error}")))?;
+        asker.may(&self.house, &Resource::Named(Kind::Activation, id.as_str()))?;
         activations::delete(&self.house, &id).await?;
         Ok(Response::new(DeleteActivationResponse {}))
     }

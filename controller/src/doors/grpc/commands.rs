@@ -23,6 +23,8 @@ use tonic::{Request, Response, Status};
 
 pub(super) use self::views::step as wire_step;
 use super::page;
+use crate::access::Principal;
+use crate::access::policy::{Action, Resource};
 use crate::commands::history::{self, Filter, Stage};
 use crate::commands::operations;
 use crate::commands::output::{self, OutputKey};
@@ -31,7 +33,7 @@ use crate::commands::send::{self, DocumentHash, NotifyWish, Wanted, WhenEmpty, W
 use crate::commands::watch::{Follower, Output};
 use crate::commands::{cancel, explain};
 use crate::documents::kinds::HashType;
-use crate::doors::access::operator;
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::operations::resolve;
@@ -89,8 +91,11 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<SendCommandRequest>,
     ) -> Result<Response<SendCommandResponse>, Status> {
-        let requested_by = operator(request.extensions())?;
-        let (id, record) = send::send(&self.house, wish(request.into_inner(), requested_by)?).await?;
+        let asker = Asker::of(request.extensions())?;
+        let wish = wish(request.into_inner(), asker.hand_over())?;
+        asker.tell(about_wish(&wish));
+        let (id, record) = send::send(&self.house, wish).await?;
+        asker.tell(format!("command {id} on {} nodes", record.target_count));
         let command = self.view(&id, &record).await?;
         Ok(Response::new(SendCommandResponse { command: Some(command) }))
     }
@@ -126,8 +131,10 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<GetCommandRequest>,
     ) -> Result<Response<GetCommandResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let id = command_id(&request.into_inner().command_id)?;
         let record = operations::get(&self.house, &id).await?;
+        asker.may(&self.house, &about(&id, &record))?;
         let command = self.view(&id, &record).await?;
         Ok(Response::new(GetCommandResponse { command: Some(command) }))
     }
@@ -136,10 +143,12 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<ListInvocationsRequest>,
     ) -> Result<Response<ListInvocationsResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ListInvocationsRequest { command_id: id, page_size, page_token, states } = request.into_inner();
         let id = command_id(&id)?;
         let states: Vec<_> = states.into_iter().map(views::wanted_state).collect::<Result<_, _>>()?;
         let record = operations::get(&self.house, &id).await?;
+        asker.may(&self.house, &about(&id, &record))?;
         let after = page::after(&page_token)?;
         let (found, next) =
             operations::invocations(&self.house, &id, &states, after, page::size(page_size)).await?;
@@ -156,9 +165,14 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<WatchCommandRequest>,
     ) -> Result<Response<Self::WatchCommandStream>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let WatchCommandRequest { command_id: id, output } = request.into_inner();
         let id = command_id(&id)?;
         let record = operations::get(&self.house, &id).await?;
+        asker.may(&self.house, &about(&id, &record))?;
+        if output {
+            asker.may_do(&self.house, Action::GetOutput, &about(&id, &record))?;
+        }
         let output = if output { Output::Wanted } else { Output::Unwanted };
         let follower = Follower::new(self.house.clone(), id.clone(), output).await?;
         let house = self.house.clone();
@@ -176,8 +190,11 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<GetOutputRequest>,
     ) -> Result<Response<Self::GetOutputStream>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
         let id = command_id(&request.command_id)?;
+        let record = operations::get(&self.house, &id).await?;
+        asker.may(&self.house, &about(&id, &record))?;
         let (node, _) = resolve(&self.house, &request.node_id).await?;
         let invocation = operations::invocation(&self.house, &id, &node).await?;
         let wanted = views::Selection::new(&request, &invocation)?;
@@ -200,17 +217,23 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<CancelCommandRequest>,
     ) -> Result<Response<CancelCommandResponse>, Status> {
-        let by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let CancelCommandRequest { command_id: id, nodes } = request.into_inner();
         let id = command_id(&id)?;
+        let record = operations::get(&self.house, &id).await?;
+        asker.may(&self.house, &about(&id, &record))?;
+        let by = asker.principal.name.to_string();
         let record = cancel::cancel(&self.house, &id, &nodes, &by).await?;
         let command = self.view(&id, &record).await?;
         Ok(Response::new(CancelCommandResponse { command: Some(command) }))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ExplainRequest { command_id: id, node } = request.into_inner();
         let id = command_id(&id)?;
+        let record = operations::get(&self.house, &id).await?;
+        asker.may(&self.house, &about(&id, &record))?;
         let explanation = match node.as_str() {
             "" => explain::command(&self.house, &id).await?,
             wanted => {
@@ -220,6 +243,18 @@ impl Commands for CommandsDoor {
         };
         Ok(Response::new(views::explanation(explanation)))
     }
+}
+
+fn about_wish(wish: &Wish) -> String {
+    match &wish.document {
+        Wanted::Named { name, .. } => format!("document {}", name.escape_debug()),
+        Wanted::Content(_) => "a document of its own".to_owned(),
+    }
+}
+
+/// A command as policies see it.
+fn about<'a>(id: &'a CommandId, record: &'a CommandRecord) -> Resource<'a> {
+    Resource::Command { id: id.as_str(), document: &record.document.name, requested_by: &record.requested_by }
 }
 
 fn command_id(text: &str) -> Result<CommandId, Refusal> {
@@ -234,7 +269,7 @@ fn wanted_hash(hash: String, hash_type: &str) -> Result<Option<DocumentHash>, Re
     Ok((!hash.is_empty()).then_some(DocumentHash { hash_type, hash }))
 }
 
-fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refusal> {
+fn wish(request: SendCommandRequest, principal: Principal) -> Result<Wish, Refusal> {
     let SendCommandRequest {
         document_version,
         parameters,
@@ -266,7 +301,8 @@ fn wish(request: SendCommandRequest, requested_by: String) -> Result<Wish, Refus
         delivery_timeout: Duration::from_millis(delivery_timeout_ms),
         comment,
         client_token,
-        requested_by,
+        requested_by: principal.name.to_string(),
+        asked_by: Some(principal),
         when_empty: WhenEmpty::Refuse,
         notify: notification.map(|wish| NotifyWish {
             url: wish.url,

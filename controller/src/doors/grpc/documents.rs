@@ -15,6 +15,7 @@ use fleetwright_proto::control::{
 use tonic::{Request, Response, Status, Streaming};
 
 use super::page;
+use crate::access::policy::{Action, Resource};
 use crate::documents::attachments::{AttachmentWish, Upload};
 use crate::documents::delete;
 use crate::documents::fault::DocumentError;
@@ -25,8 +26,10 @@ use crate::documents::names::{DocumentName, Reference};
 use crate::documents::records::Requirement;
 use crate::documents::share::{self, ShareWish, Shares};
 use crate::documents::write::{self, NewDocument, VersionWish};
-use crate::doors::access::operator;
+use crate::doors::access::{Asker, operator};
+use crate::error::Refusal;
 use crate::house::House;
+use crate::nodes::records::Tags;
 
 /// Translates between the wire and [`crate::documents`].
 #[derive(Debug)]
@@ -39,6 +42,13 @@ impl DocumentsDoor {
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
     }
+
+    /// Whether the caller may do this with the document, under whichever of its names he called it.
+    async fn ask(&self, asker: &Asker, action: Action, called: &str) -> Result<(), Refusal> {
+        let name = Reference::parse(called, "")?.name.to_string();
+        let tags = find::tags_of(&self.house, &name).await?;
+        asker.may_do(&self.house, action, &Resource::Document { name: &name, tags: &tags })
+    }
 }
 
 #[tonic::async_trait]
@@ -47,12 +57,15 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<CreateDocumentRequest>,
     ) -> Result<Response<CreateDocumentResponse>, Status> {
-        let author = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        let author = asker.principal.name.to_string();
         let CreateDocumentRequest { name, document_type, version, requires, tags } = request.into_inner();
+        let tags: Tags = tags.into_iter().collect();
+        asker.may(&self.house, &Resource::Document { name: &name, tags: &tags })?;
         let mut version = version_wish(version.unwrap_or_default(), author)?;
         version.requires = Some(requires.into_iter().map(requirement).collect());
         let document_type = said(&document_type, DocumentType::parse)?;
-        let wish = NewDocument { name, document_type, tags: tags.into_iter().collect(), version };
+        let wish = NewDocument { name, document_type, tags, version };
         let created = write::create(&self.house, wish).await?;
         Ok(Response::new(CreateDocumentResponse { document: Some(document(created)) }))
     }
@@ -61,8 +74,10 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<UpdateDocumentRequest>,
     ) -> Result<Response<UpdateDocumentResponse>, Status> {
-        let author = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        let author = asker.principal.name.to_string();
         let UpdateDocumentRequest { name, latest_version, version } = request.into_inner();
+        self.ask(&asker, asker.action, &name).await?;
         let wish = version_wish(version.unwrap_or_default(), author)?;
         let updated = write::update(&self.house, &name, &latest_version, wish).await?;
         Ok(Response::new(UpdateDocumentResponse { document: Some(document(updated)) }))
@@ -72,7 +87,9 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<SetDefaultVersionRequest>,
     ) -> Result<Response<SetDefaultVersionResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let SetDefaultVersionRequest { name, version } = request.into_inner();
+        self.ask(&asker, asker.action, &name).await?;
         let changed = write::set_default(&self.house, &name, &version).await?;
         Ok(Response::new(SetDefaultVersionResponse { document: Some(document(changed)) }))
     }
@@ -81,7 +98,9 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<ReadDocumentRequest>,
     ) -> Result<Response<ReadDocumentResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ReadDocumentRequest { name, version } = request.into_inner();
+        self.ask(&asker, asker.action, &name).await?;
         let reference = Reference::parse(&name, &version)?;
         let found = find::describe(&self.house, &reference).await?;
         let parameters = found.parameters.into_iter().map(|parameter| DocumentParameter {
@@ -121,7 +140,9 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<ListVersionsRequest>,
     ) -> Result<Response<ListVersionsResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ListVersionsRequest { name, page_size, page_token } = request.into_inner();
+        self.ask(&asker, asker.action, &name).await?;
         let after = page::after(&page_token)?;
         let (found, next) = list::versions(&self.house, &name, after, page::size(page_size)).await?;
         let versions = found.into_iter().map(document).collect();
@@ -132,7 +153,9 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<DeleteDocumentRequest>,
     ) -> Result<Response<DeleteDocumentResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let DeleteDocumentRequest { name, version } = request.into_inner();
+        self.ask(&asker, asker.action, &name).await?;
         let deleted = match version.as_str() {
             "" => delete::delete(&self.house, &name).await,
             version => delete::delete_version(&self.house, &name, version).await,
@@ -145,9 +168,13 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<ShareDocumentRequest>,
     ) -> Result<Response<ShareDocumentResponse>, Status> {
-        let by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        let by = asker.principal.name.to_string();
         let ShareDocumentRequest { name, add, remove, version } = request.into_inner();
-        let shares = if add.is_empty() && remove.is_empty() {
+        let looks_only = add.is_empty() && remove.is_empty();
+        let action = if looks_only { Action::DescribeDocumentPermission } else { asker.action };
+        self.ask(&asker, action, &name).await?;
+        let shares = if looks_only {
             share::list(&self.house, &name).await
         } else {
             share::change(&self.house, ShareWish { name, add, remove, version, by }).await
@@ -160,7 +187,14 @@ impl Documents for DocumentsDoor {
         &self,
         request: Request<ChangeDocumentTagsRequest>,
     ) -> Result<Response<ChangeDocumentTagsResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ChangeDocumentTagsRequest { name, set, remove } = request.into_inner();
+        if !set.is_empty() || remove.is_empty() {
+            self.ask(&asker, Action::AddTagsToResource, &name).await?;
+        }
+        if !remove.is_empty() {
+            self.ask(&asker, Action::RemoveTagsFromResource, &name).await?;
+        }
         let set = set.into_iter().collect();
         let tags = write::change_tags(&self.house, &name, set, &remove).await?;
         Ok(Response::new(ChangeDocumentTagsResponse { tags: tags.into_iter().collect() }))

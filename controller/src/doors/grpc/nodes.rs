@@ -14,7 +14,8 @@ use fleetwright_proto::control::{
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::doors::access::operator;
+use crate::access::policy::{Action, Kind, Resource};
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::departures;
@@ -58,7 +59,9 @@ impl Nodes for NodesDoor {
     }
 
     async fn get_node(&self, request: Request<GetNodeRequest>) -> Result<Response<GetNodeResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let view = operations::view(&self.house, &request.into_inner().node).await?;
+        asker.may(&self.house, &Resource::Node(&view.id, &view.record))?;
         Ok(Response::new(GetNodeResponse { node: Some(node(view)) }))
     }
 
@@ -66,8 +69,18 @@ impl Nodes for NodesDoor {
         &self,
         request: Request<ChangeTagsRequest>,
     ) -> Result<Response<ChangeTagsResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ChangeTagsRequest { node: wanted, set, remove } = request.into_inner();
-        let view = operations::change_tags(&self.house, &wanted, set.into_iter().collect(), &remove).await?;
+        let (id, record) = operations::resolve(&self.house, &wanted).await?;
+        let resource = Resource::Node(&id, &record);
+        if !set.is_empty() || remove.is_empty() {
+            asker.may_do(&self.house, Action::AddTagsToResource, &resource)?;
+        }
+        if !remove.is_empty() {
+            asker.may_do(&self.house, Action::RemoveTagsFromResource, &resource)?;
+        }
+        let view =
+            operations::change_tags(&self.house, id.as_str(), set.into_iter().collect(), &remove).await?;
         Ok(Response::new(ChangeTagsResponse { node: Some(node(view)) }))
     }
 
@@ -86,7 +99,10 @@ impl Nodes for NodesDoor {
         &self,
         request: Request<DeregisterNodeRequest>,
     ) -> Result<Response<DeregisterNodeResponse>, Status> {
-        departures::deregister(&self.house, &request.into_inner().node).await?;
+        let asker = Asker::of(request.extensions())?;
+        let (id, record) = operations::resolve(&self.house, &request.into_inner().node).await?;
+        asker.may(&self.house, &Resource::Node(&id, &record))?;
+        departures::deregister(&self.house, id.as_str()).await?;
         Ok(Response::new(DeregisterNodeResponse {}))
     }
 
@@ -94,9 +110,11 @@ impl Nodes for NodesDoor {
         &self,
         request: Request<CreateGroupRequest>,
     ) -> Result<Response<CreateGroupResponse>, Status> {
-        let created_by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        let created_by = asker.principal.name.to_string();
         let CreateGroupRequest { name, description, targets } = request.into_inner();
         let targets = targets.into_iter().map(|target| (target.key, target.values)).collect();
+        asker.may(&self.house, &Resource::Named(Kind::NodeGroup, &name))?;
         let wish = NewGroup { name: name.clone(), description, targets, created_by };
         let record = groups::create(&self.house, wish).await?;
         Ok(Response::new(CreateGroupResponse { group: Some(group(name, record)) }))
@@ -118,7 +136,9 @@ impl Nodes for NodesDoor {
         &self,
         request: Request<GetGroupRequest>,
     ) -> Result<Response<GetGroupResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let name = request.into_inner().name;
+        asker.may(&self.house, &Resource::Named(Kind::NodeGroup, &name))?;
         let record = groups::get(&self.house, &name).await?;
         Ok(Response::new(GetGroupResponse { group: Some(group(name, record)) }))
     }
@@ -127,7 +147,10 @@ impl Nodes for NodesDoor {
         &self,
         request: Request<DeleteGroupRequest>,
     ) -> Result<Response<DeleteGroupResponse>, Status> {
-        groups::delete(&self.house, &request.into_inner().name).await?;
+        let asker = Asker::of(request.extensions())?;
+        let name = request.into_inner().name;
+        asker.may(&self.house, &Resource::Named(Kind::NodeGroup, &name))?;
+        groups::delete(&self.house, &name).await?;
         Ok(Response::new(DeleteGroupResponse {}))
     }
 }

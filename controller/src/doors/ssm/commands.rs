@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use self::views::Invocation;
 use super::call::{Answer, Call, answer, done};
 use super::fault::Fault;
+use crate::access::Principal;
 use crate::commands::across::{self, Found};
 use crate::commands::cancel as cancelling;
 use crate::commands::history::{self, Filter, Stage, TimeKey};
@@ -123,7 +124,7 @@ impl Send {
         }
     }
 
-    fn wish(mut self, requested_by: String) -> Result<Wish, Fault> {
+    fn wish(mut self, caller: &Principal) -> Result<Wish, Fault> {
         self.refuse_what_is_not_here()?;
         let targets = self.targets()?;
         let hash_type = self.document_hash_type.as_deref().map_or(Ok(HashType::Sha256), HashType::parse)?;
@@ -142,7 +143,8 @@ impl Send {
             delivery_timeout: Duration::from_secs(self.timeout_seconds.unwrap_or(0)),
             comment: self.comment,
             client_token: String::new(),
-            requested_by,
+            requested_by: caller.name.to_string(),
+            asked_by: Some(caller.clone()),
             when_empty: WhenEmpty::Keep,
             notify: notify.map(|config| NotifyWish {
                 url: config.notification_arn,
@@ -164,7 +166,7 @@ fn refuse_duplicates(ids: &[String]) -> Result<(), Fault> {
 }
 
 pub(super) async fn send(call: Call<'_>, input: Value) -> Answer {
-    let wish = Call::read::<Send>(input)?.wish(call.by())?;
+    let wish = Call::read::<Send>(input)?.wish(&call.caller)?;
     let given: Vec<_> = wish.parameters.keys().cloned().collect();
     let (id, record) = match sending::send(call.house, wish.clone()).await {
         Ok(sent) => sent,

@@ -40,14 +40,14 @@ struct Answered {
 impl Client {
     async fn new() -> Self {
         let TestHouse { house, clock, _folder } = test_house();
-        access::operators::start(&house).await.unwrap();
+        access::operators::start(&house, "the first key").await.unwrap();
+        let admin = house.access.principal(FIRST_OPERATOR).unwrap();
         let wish = NewAccessKey {
             operator: FIRST_OPERATOR.to_owned(),
             description: String::new(),
             expires_in: None,
-            created_by: "a test".to_owned(),
         };
-        let created = keys::create(&house, wish).await.unwrap();
+        let created = keys::create(&house, &admin, wish).await.unwrap();
         Self {
             house: Arc::new(house),
             clock,

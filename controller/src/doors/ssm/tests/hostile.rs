@@ -20,11 +20,12 @@ async fn a_key_that_was_good_is_refused_from_the_moment_that_it_is_disabled() {
     let client = Client::new().await;
     client.ok("DescribeActivations", json!({})).await;
     let id = client.key.parse().unwrap();
-    keys::set_standing(&client.house, &id, Standing::Disabled).await.unwrap();
+    let admin = client.house.access.principal(crate::access::FIRST_OPERATOR).unwrap();
+    keys::set_standing(&client.house, &admin, &id, Standing::Disabled).await.unwrap();
     client.refused("DescribeActivations", json!({}), "UnrecognizedClientException").await;
-    keys::set_standing(&client.house, &id, Standing::Enabled).await.unwrap();
+    keys::set_standing(&client.house, &admin, &id, Standing::Enabled).await.unwrap();
     client.ok("DescribeActivations", json!({})).await;
-    keys::delete(&client.house, &id).await.unwrap();
+    keys::delete(&client.house, &admin, &id).await.unwrap();
     client.refused("DescribeActivations", json!({}), "UnrecognizedClientException").await;
 }
 

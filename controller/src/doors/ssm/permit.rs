@@ -1,0 +1,168 @@
+//! Whether the caller may do what he asks, with what his request names: the one place of this door that asks the
+//! policies, before any operation runs. What it cannot tell, it leaves to administrators.
+
+use serde_json::Value;
+
+use super::fault::Fault;
+use crate::access::Principal;
+use crate::access::policy::{Action, Kind, Resource, authorize};
+use crate::audit::{Event, Outcome};
+use crate::commands;
+use crate::documents::find;
+use crate::documents::names::Reference;
+use crate::error::Refusal;
+use crate::house::House;
+use crate::nodes::operations::resolve;
+use crate::parameters::names::{self, ParameterName};
+
+/// Refuses what no policy allows. What a command is sent to is asked about where its targets are resolved.
+pub(super) async fn check(
+    house: &House,
+    principal: &Principal,
+    operation: &str,
+    input: &Value,
+) -> Result<(), Fault> {
+    if principal.is_admin() {
+        return Ok(());
+    }
+    let action: Action = operation.parse().map_err(|_| {
+        Refusal::denied(format!("operator {} may not {operation}: no policy can allow it", principal.name))
+    })?;
+    if action == Action::SendCommand {
+        return Ok(());
+    }
+    let ask = |resource: Resource<'_>| authorize(house, principal, action, &resource).map_err(Refusal::from);
+    let text = |field: &str| input.get(field).and_then(Value::as_str);
+    let kinds = action.kinds();
+    if matches!(
+        action,
+        Action::AddTagsToResource | Action::RemoveTagsFromResource | Action::ListTagsForResource
+    ) {
+        let (kind, id) = (text("ResourceType").unwrap_or_default(), text("ResourceId").unwrap_or_default());
+        return Ok(tagged(house, principal, action, kind, id).await?);
+    }
+    match kinds {
+        [Kind::Fleet] => ask(Resource::Fleet)?,
+        [Kind::Parameter] => {
+            for name in names_of(input) {
+                ask(Resource::Parameter(&parameter(name)?))?;
+            }
+        }
+        [Kind::Path] => ask(Resource::Path(text("Path").unwrap_or("/")))?,
+        [Kind::Document] => document(house, principal, action, text("Name").unwrap_or_default()).await?,
+        [Kind::Node] => node(house, principal, action, text("InstanceId").unwrap_or_default()).await?,
+        [Kind::Command] | [Kind::Command, Kind::Fleet] => match text("CommandId") {
+            Some(id) => command(house, principal, action, id).await?,
+            None => ask(Resource::Fleet)?,
+        },
+        [kind] => {
+            let field = match kind {
+                Kind::Activation => "ActivationId",
+                Kind::Window => "WindowId",
+                Kind::Association => "AssociationId",
+                Kind::Baseline => "BaselineId",
+                Kind::Automation => "AutomationExecutionId",
+                Kind::Session => "SessionId",
+                _ => "Name",
+            };
+            ask(Resource::Named(*kind, text(field).unwrap_or_default()))?;
+        }
+        _ => {
+            let message =
+                format!("operator {} may not {action} here: only administrators may", principal.name);
+            return Err(Refusal::denied(message).into());
+        }
+    }
+    Ok(())
+}
+
+/// Notes in the audit log how an operation ended, right after it: denials, and what is more than a look.
+pub(super) fn log(
+    house: &House,
+    principal: &Principal,
+    operation: &str,
+    input: &Value,
+    fault: Option<&Fault>,
+) {
+    let outcome = match fault {
+        None => Outcome::Done,
+        Some(fault) if fault.name == "AccessDeniedException" => Outcome::Denied,
+        Some(_) => Outcome::Failed,
+    };
+    let looks = ["Get", "Describe", "List"].iter().any(|reading| operation.starts_with(reading));
+    let opens = input.get("WithDecryption").and_then(Value::as_bool).unwrap_or(false);
+    if outcome != Outcome::Denied && looks && !opens {
+        return;
+    }
+    let fields = ["Name", "Path", "DocumentName", "InstanceId", "CommandId", "ActivationId", "ResourceId"];
+    let mut on: Vec<_> =
+        fields.iter().filter_map(|field| Some(format!("{field} {}", input.get(field)?.as_str()?))).collect();
+    on.extend(
+        names_of(input)
+            .filter(|name| input.get("Name").and_then(Value::as_str) != Some(name))
+            .map(str::to_owned),
+    );
+    let event = Event {
+        at: house.clock.now(),
+        who: principal.name.to_string(),
+        action: operation.to_owned(),
+        on: on.join(", "),
+        from: principal.from.to_string(),
+        outcome,
+        detail: fault.map(|fault| fault.message.to_string()).unwrap_or_default(),
+    };
+    let event = if outcome == Outcome::Denied { house.audit.repeats.first(event) } else { Some(event) };
+    if let Some(Err(error)) = event.map(|event| house.audit.note(event)) {
+        tracing::error!(%error, operation, "an operation is not in the audit log");
+    }
+}
+
+/// `Name`, or each of `Names`.
+fn names_of(input: &Value) -> impl Iterator<Item = &str> {
+    let many = input.get("Names").and_then(Value::as_array).into_iter().flatten();
+    input.get("Name").into_iter().chain(many).filter_map(Value::as_str)
+}
+
+/// The name that a parameter is kept under, however it was written.
+fn parameter(written: &str) -> Result<String, Refusal> {
+    let key = names::Reference::parse(written).map(|reference| reference.key.to_string());
+    let key = key.or_else(|_| ParameterName::parse_new(written).map(|_| written.to_owned()));
+    key.map_err(|_| Refusal::denied("no policy allows a parameter whose name is none"))
+}
+
+async fn document(house: &House, principal: &Principal, action: Action, called: &str) -> Result<(), Refusal> {
+    let name = Reference::parse(called, "").map_err(Refusal::from)?.name.to_string();
+    let tags = find::tags_of(house, &name).await?;
+    Ok(authorize(house, principal, action, &Resource::Document { name: &name, tags: &tags })?)
+}
+
+async fn node(house: &House, principal: &Principal, action: Action, called: &str) -> Result<(), Refusal> {
+    let (id, record) = resolve(house, called).await?;
+    Ok(authorize(house, principal, action, &Resource::Node(&id, &record))?)
+}
+
+async fn command(house: &House, principal: &Principal, action: Action, id: &str) -> Result<(), Refusal> {
+    let parsed = id.parse().map_err(|_| Refusal::denied("no policy allows a command whose id is none"))?;
+    let record = commands::operations::get(house, &parsed).await?;
+    let resource =
+        Resource::Command { id, document: &record.document.name, requested_by: &record.requested_by };
+    Ok(authorize(house, principal, action, &resource)?)
+}
+
+async fn tagged(
+    house: &House,
+    principal: &Principal,
+    action: Action,
+    kind: &str,
+    id: &str,
+) -> Result<(), Refusal> {
+    match kind {
+        "Document" => document(house, principal, action, id).await,
+        "ManagedInstance" => node(house, principal, action, id).await,
+        "Parameter" => Ok(authorize(house, principal, action, &Resource::Parameter(&parameter(id)?))?),
+        _ => Err(Refusal::denied(format!(
+            "operator {} may not {action} on this: only administrators may",
+            principal.name
+        ))),
+    }
+}
