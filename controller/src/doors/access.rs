@@ -62,7 +62,7 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Nodes/GetGroup", Caller::Asks(Action::GetNodeGroup)),
     ("/fleetwright.control.v1.Nodes/DeleteGroup", Caller::Asks(Action::DeleteNodeGroup)),
     ("/fleetwright.control.v1.Commands/SendCommand", Caller::Asks(Action::SendCommand)),
-    ("/fleetwright.control.v1.Commands/CheckCommand", Caller::OperatorFor(Action::DescribeInstanceInformation)),
+    ("/fleetwright.control.v1.Commands/CheckCommand", Caller::Asks(Action::SendCommand)),
     ("/fleetwright.control.v1.Commands/ListCommands", Caller::Operator),
     ("/fleetwright.control.v1.Commands/GetCommand", Caller::Asks(Action::GetCommand)),
     ("/fleetwright.control.v1.Commands/ListInvocations", Caller::Asks(Action::ListCommandInvocations)),

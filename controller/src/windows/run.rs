@@ -408,6 +408,7 @@ async fn wish(
         comment: run.comment.clone(),
         client_token,
         requested_by: format!("window {}", execution.value.window),
+        asked_by: None,
         when_empty: WhenEmpty::Keep,
         notify: run.notify.as_ref().map(|notify| NotifyWish {
             url: notify.url.clone(),

@@ -104,9 +104,9 @@ impl Commands for CommandsDoor {
         &self,
         request: Request<CheckCommandRequest>,
     ) -> Result<Response<CheckCommandResponse>, Status> {
-        let requested_by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let command = request.into_inner().command.unwrap_or_default();
-        let target_count = send::rehearse(&self.house, wish(command, requested_by)?).await?;
+        let target_count = send::rehearse(&self.house, wish(command, asker.hand_over())?).await?;
         Ok(Response::new(CheckCommandResponse { target_count }))
     }
 
