@@ -17,9 +17,11 @@
 
 mod call;
 mod commands;
+mod compliance;
 mod documents;
 mod fault;
 pub mod gate;
+mod inventory;
 mod nodes;
 mod operation;
 mod parameters;

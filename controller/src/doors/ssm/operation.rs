@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::call::{Answer, Call};
 use super::fault::Fault;
 use super::shape::{Shape, structure};
-use super::{commands, documents, nodes, parameters, tags};
+use super::{commands, compliance, documents, inventory, nodes, parameters, tags};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
@@ -94,7 +94,7 @@ static OPERATIONS: &[Operation] = operations! {
     "DeleteAssociation" => not_yet,
     "DeleteCloudConnector" => never(CLOUD),
     "DeleteDocument" => here(documents::delete, documents::DELETE),
-    "DeleteInventory" => not_yet,
+    "DeleteInventory" => here(inventory::delete, inventory::DELETE),
     "DeleteMaintenanceWindow" => not_yet,
     "DeleteOpsItem" => not_yet,
     "DeleteOpsMetadata" => never(CLOUD),
@@ -125,7 +125,7 @@ static OPERATIONS: &[Operation] = operations! {
     "DescribeInstancePatchStatesForPatchGroup" => not_yet,
     "DescribeInstancePatches" => not_yet,
     "DescribeInstanceProperties" => not_yet,
-    "DescribeInventoryDeletions" => not_yet,
+    "DescribeInventoryDeletions" => here(inventory::describe_deletions, inventory::DELETIONS),
     "DescribeMaintenanceWindowExecutionTaskInvocations" => not_yet,
     "DescribeMaintenanceWindowExecutionTasks" => not_yet,
     "DescribeMaintenanceWindowExecutions" => not_yet,
@@ -152,8 +152,8 @@ static OPERATIONS: &[Operation] = operations! {
     "GetDeployablePatchSnapshotForInstance" => never(CLOUD),
     "GetDocument" => here(documents::get, documents::GET),
     "GetExecutionPreview" => not_yet,
-    "GetInventory" => not_yet,
-    "GetInventorySchema" => not_yet,
+    "GetInventory" => here(inventory::get, inventory::GET),
+    "GetInventorySchema" => here(inventory::schema, inventory::SCHEMA),
     "GetMaintenanceWindow" => not_yet,
     "GetMaintenanceWindowExecution" => not_yet,
     "GetMaintenanceWindowExecutionTask" => not_yet,
@@ -176,23 +176,23 @@ static OPERATIONS: &[Operation] = operations! {
     "ListCloudConnectors" => never(CLOUD),
     "ListCommandInvocations" => here(commands::invocations, commands::INVOCATIONS),
     "ListCommands" => here(commands::list, commands::LIST),
-    "ListComplianceItems" => not_yet,
-    "ListComplianceSummaries" => not_yet,
+    "ListComplianceItems" => here(compliance::list_items, compliance::LIST),
+    "ListComplianceSummaries" => here(compliance::list_summaries, compliance::SUMMARIES),
     "ListDocumentMetadataHistory" => not_yet,
     "ListDocumentVersions" => here(documents::versions, documents::VERSIONS),
     "ListDocuments" => here(documents::list, documents::LIST),
-    "ListInventoryEntries" => not_yet,
+    "ListInventoryEntries" => here(inventory::entries, inventory::ENTRIES),
     "ListNodes" => not_yet,
     "ListNodesSummary" => not_yet,
     "ListOpsItemEvents" => not_yet,
     "ListOpsItemRelatedItems" => not_yet,
     "ListOpsMetadata" => never(CLOUD),
-    "ListResourceComplianceSummaries" => not_yet,
+    "ListResourceComplianceSummaries" => here(compliance::list_resource_summaries, compliance::SUMMARIES),
     "ListResourceDataSync" => never(CLOUD),
     "ListTagsForResource" => here(tags::list, tags::LIST),
     "ModifyDocumentPermission" => here(documents::modify_permission, documents::MODIFY_PERMISSION),
-    "PutComplianceItems" => not_yet,
-    "PutInventory" => not_yet,
+    "PutComplianceItems" => here(compliance::put, compliance::PUT),
+    "PutInventory" => here(inventory::put, inventory::PUT),
     "PutParameter" => here(parameters::put, parameters::PUT),
     "PutResourcePolicy" => never(IAM),
     "RegisterDefaultHostManagementConfiguration" => never(IAM),

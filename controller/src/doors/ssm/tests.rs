@@ -16,6 +16,7 @@ use crate::tests::{TestHouse, test_house};
 
 mod capabilities;
 mod hostile;
+mod inventory;
 
 const REGION: &str = "eu-central-1";
 
