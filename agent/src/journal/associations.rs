@@ -31,7 +31,8 @@ pub struct Association {
     /// JSON object. Empty in a record whose parameters are sealed.
     pub parameters: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sealed: Option<String>,
+    /// The parameters as a file has them.
+    pub(crate) sealed: Option<String>,
     /// None: applied once.
     #[serde(default)]
     pub schedule: Option<ScheduleWords>,

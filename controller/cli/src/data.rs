@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activation;
+pub(crate) mod association;
 pub(crate) mod audit;
 pub(crate) mod command;
 pub(crate) mod compliance;

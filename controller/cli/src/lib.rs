@@ -78,6 +78,9 @@ pub enum OperatorCommand {
     /// Check documents, and keep them at the controller: make, change, share and delete them
     #[command(subcommand)]
     Document(verbs::document::DocumentVerb),
+    /// Have nodes keep documents applied, by a schedule
+    #[command(subcommand)]
+    Association(verbs::association::AssociationVerb),
     /// Say why a command, or one node's part of it, is in its state
     Why(verbs::why::WhyArgs),
     /// Look at nodes, tag them, wait for them, remove them
@@ -132,6 +135,7 @@ pub async fn run(globals: GlobalOptions, command: OperatorCommand, io: &mut Io) 
         OperatorCommand::Run(args) => verbs::run::run(io, &asked, args).await,
         OperatorCommand::Command(verb) => verbs::command::run(io, &asked, verb).await,
         OperatorCommand::Document(verb) => verbs::document::run(io, &asked, verb).await,
+        OperatorCommand::Association(verb) => verbs::association::run(io, &asked, verb).await,
         OperatorCommand::Why(args) => verbs::why::run(io, &asked, args).await,
         OperatorCommand::Node(verb) => verbs::node::run(io, &asked, verb).await,
         OperatorCommand::Inventory(verb) => verbs::inventory::run(io, &asked, verb).await,

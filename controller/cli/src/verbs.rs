@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activation;
+pub(crate) mod association;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod calendar;

@@ -7,6 +7,8 @@
 mod access;
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/association.rs"]
+mod association;
 #[path = "cli/connection.rs"]
 mod connection;
 #[path = "cli/controller.rs"]

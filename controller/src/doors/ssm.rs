@@ -15,6 +15,7 @@
 //! Nothing of a body is read before its sender named an access key that exists, and never more than
 //! [`BODY_MAX_BYTES`].
 
+mod associations;
 mod call;
 mod commands;
 mod compliance;

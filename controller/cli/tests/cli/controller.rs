@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use fleetwright_proto::control::access_server::AccessServer;
 use fleetwright_proto::control::activations_server::ActivationsServer;
+use fleetwright_proto::control::associations_server::AssociationsServer;
 use fleetwright_proto::control::commands_server::CommandsServer;
 use fleetwright_proto::control::compliance_server::ComplianceServer;
 use fleetwright_proto::control::controller_server::ControllerServer;
@@ -16,7 +17,7 @@ use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
-    AccessKey, AccessPolicy, Activation, AuditLine, CancelCommandRequest, ChangeDocumentTagsRequest, ChangeGroupRequest, Command, CreateAccessKeyRequest, CreateActivationRequest, CreateDocumentRequest, CreateOperatorRequest, DeleteDocumentRequest, DiffInventoryRequest, Document, DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListAuditRequest, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node, Operator, OutputChunk, Parameter, PutComplianceRequest, PutInventoryRequest, PutParameterRequest, PutPolicyRequest, QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
+    AccessKey, AccessPolicy, Activation, Association, AuditLine, CancelCommandRequest, ChangeDocumentTagsRequest, ChangeGroupRequest, Command, CreateAccessKeyRequest, CreateActivationRequest, CreateAssociationRequest, CreateDocumentRequest, CreateOperatorRequest, DeleteDocumentRequest, DiffInventoryRequest, Document, DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListAuditRequest, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node, Operator, OutputChunk, Parameter, PutComplianceRequest, PutInventoryRequest, PutParameterRequest, PutPolicyRequest, QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -44,6 +45,7 @@ pub(crate) enum Asked {
     ChangeGroup(ChangeGroupRequest),
     PutPolicy(PutPolicyRequest),
     ListAudit(ListAuditRequest),
+    CreateAssociation(CreateAssociationRequest),
     ListNodes(ListNodesRequest),
     ListCommands(ListCommandsRequest),
     Wait(WaitNodesRequest),
@@ -82,6 +84,7 @@ pub(crate) struct Script {
     pub(crate) reading: ReadDocumentResponse,
     pub(crate) shares: Vec<DocumentShare>,
     pub(crate) groups: Vec<Group>,
+    pub(crate) associations: Vec<Association>,
     pub(crate) commands: Vec<Command>,
     pub(crate) invocations: Vec<Invocation>,
     pub(crate) events: Vec<WatchCommandResponse>,
@@ -167,6 +170,7 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         "fleetwright.control.v1.Parameters" => ParametersServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Keys" => KeysServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Access" => AccessServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Associations" => AssociationsServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Nodes" => NodesServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Inventory" => InventoryServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Compliance" => ComplianceServer::from_arc(shared).oneshot(request).await,

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::associations::fault::AssociationError;
 use crate::documents::fault::DocumentError;
 use crate::error::{Kind, Refusal};
 use crate::parameters::fault::ParameterError;
@@ -79,6 +80,15 @@ impl From<ParameterError> for Fault {
 
 impl From<DocumentError> for Fault {
     fn from(error: DocumentError) -> Self {
+        match error.fault.name() {
+            Some(name) => Self::new(name, error.message),
+            None => Refusal::from(error).into(),
+        }
+    }
+}
+
+impl From<AssociationError> for Fault {
+    fn from(error: AssociationError) -> Self {
         match error.fault.name() {
             Some(name) => Self::new(name, error.message),
             None => Refusal::from(error).into(),

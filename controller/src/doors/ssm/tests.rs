@@ -14,6 +14,7 @@ use crate::access::keys::{self, NewAccessKey};
 use crate::access::{self, FIRST_OPERATOR};
 use crate::tests::{TestHouse, test_house};
 
+mod associations;
 mod capabilities;
 mod hostile;
 mod inventory;
