@@ -20,21 +20,11 @@ pub(crate) fn test() -> Result<()> {
     let python = python_environment(&tests, &installed)?;
     let node = node(&python, &installed)?;
     npm_packages(&node, &tests, &installed)?;
-    let path = [&node.folder, &python_folder(&python)].map(PathBuf::as_path);
-    run::program_with(
-        &python,
-        &["-m", "pytest", "-q", "-p", "no:cacheprovider", "--programs"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([
-                run::target().join("debug").display().to_string(),
-                "--node-modules".to_owned(),
-                installed.join("node").display().to_string(),
-                tests.display().to_string(),
-            ])
-            .collect::<Vec<_>>(),
-        &path,
-    )
+    let folder = |path: PathBuf| path.display().to_string();
+    let mut arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider"].map(str::to_owned).to_vec();
+    arguments.extend(["--programs".to_owned(), folder(run::target().join("debug"))]);
+    arguments.extend(["--node-modules".to_owned(), folder(installed.join("node")), folder(tests)]);
+    run::program_with(&python, &arguments, &[&node.folder, &python_folder(&python)])
 }
 
 /// The Python of an environment in which everything of requirements.txt is installed.

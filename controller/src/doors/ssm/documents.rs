@@ -1,6 +1,7 @@
 //! Documents: what the registry knows, in the API's shapes.
 
 use bytes::Bytes;
+use fleetwright_documents::{Notation, written_as};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ use super::call::{Answer, Call, Tag, answer, done};
 use super::fault::Fault;
 use super::tags;
 use crate::documents::attachments::AttachmentWish;
+use crate::documents::delete as deletion;
 use crate::documents::fault::{DocumentError, Fault as DocumentFault};
 use crate::documents::find;
 use crate::documents::kinds::{DocumentType, Format};
@@ -17,7 +19,6 @@ use crate::documents::names::{DocumentName, Reference, VersionWanted, parse_vers
 use crate::documents::records::{KeptId, Requirement};
 use crate::documents::share::{self, ShareWish};
 use crate::documents::write::{self, NewDocument, VersionWish};
-use crate::documents::{convert, delete as deletion};
 
 mod shapes;
 mod views;
@@ -170,8 +171,21 @@ pub(super) async fn get(call: Call<'_>, input: Value) -> Answer {
     let written = found.view.format;
     let format = wanted.document_format.as_deref().map(Format::parse).transpose()?.unwrap_or(written);
     let text = String::from_utf8_lossy(&found.content);
-    let text = if format == written { text.into_owned() } else { convert::text(&text, format)? };
+    let text = if format == written { text.into_owned() } else { in_format(&text, format)? };
     answer(&views::content(found.view, text, format))
+}
+
+/// The same data in the format that is asked for.
+fn in_format(text: &str, format: Format) -> Result<String, DocumentError> {
+    let notation = match format {
+        Format::Text => return Ok(text.to_owned()),
+        Format::Json => Notation::Json,
+        Format::Yaml => Notation::Yaml,
+    };
+    written_as(text, notation).map_err(|_| {
+        DocumentFault::InvalidDocument
+            .because(format!("the document is a plain text and cannot be shown as {format}"))
+    })
 }
 
 pub(super) async fn describe(call: Call<'_>, input: Value) -> Answer {
