@@ -116,7 +116,8 @@ use crate::parameters::records::{
 };
 use crate::windows::ids::{ExecutionId as WindowExecutionId, TargetId, TaskId, TaskRunId, WindowId};
 use crate::windows::records::{
-    ExecutionRecord as WindowExecutionRecord, TargetRecord, TaskRecord, TaskRunRecord, WindowRecord, WindowTokenRecord,
+    ExecutionRecord as WindowExecutionRecord, TargetRecord, TaskRecord, TaskRunRecord, WindowRecord,
+    WindowTokenRecord,
 };
 
 pub const NODE: Table<NodeId, NodeRecord> = Table::new("node");
@@ -193,7 +194,8 @@ pub const WINDOW_EXECUTION: Table<WindowExecutionId, WindowExecutionRecord> = Ta
 pub const WINDOW_EXECUTION_TIME: Table<(WindowId, Reverse<u64>, WindowExecutionId), Mark> =
     Table::new("window-execution-time");
 pub const WINDOW_EXECUTION_OPEN: Table<WindowExecutionId, Mark> = Table::new("window-execution-open");
-pub const WINDOW_TASK_RUN: Table<(WindowExecutionId, TaskRunId), TaskRunRecord> = Table::new("window-task-run");
+pub const WINDOW_TASK_RUN: Table<(WindowExecutionId, TaskRunId), TaskRunRecord> =
+    Table::new("window-task-run");
 
 #[cfg(test)]
 mod tests;

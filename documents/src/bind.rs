@@ -163,7 +163,7 @@ impl Document {
         for (token, value) in tokens {
             match value {
                 Value::String(secret) if token.starts_with(SECURE) => {
-                    drop(bound.opened.insert(token, secret))
+                    drop(bound.opened.insert(token, secret));
                 }
                 value => drop(bound.stored.insert(token, value)),
             }

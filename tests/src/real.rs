@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetwright_platform::{
-    Folders, HostError, Interpreter, InterpreterCommand, Platform, ProcessIdentity, ProcessSpec,
-    SharedPlatform, SignalError, SpawnError, Spawned, Unsupported,
+    Folders, HostError, Interpreter, InterpreterCommand, Item, Platform, ProcessIdentity, ProcessSpec,
+    SharedPlatform, SignalError, Source, SpawnError, Spawned, Unsupported,
 };
 use fleetwright_proto::agent::HostFacts;
 
@@ -115,6 +115,10 @@ impl Platform for RealPlatform {
 
     fn create_script_file(&self, path: &Path) -> Result<File, HostError> {
         self.machine.create_script_file(path)
+    }
+
+    fn gather(&self, source: &Source) -> Result<Vec<Item>, HostError> {
+        self.machine.gather(source)
     }
 
     fn set_mode(&self, path: &Path, mode: u32) -> Result<(), HostError> {

@@ -67,6 +67,7 @@ impl Run {
                 comment: String::new(),
                 client_token: String::new(),
                 requested_by: "tester".to_owned(),
+                asked_by: None,
                 when_empty: WhenEmpty::Refuse,
                 notify: None,
             },

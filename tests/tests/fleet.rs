@@ -1,5 +1,7 @@
 //! The fleet in one process: what users are promised, with faults at every point where one can happen.
 
+#![allow(clippy::unwrap_used, reason = "what panics here is a test that failed")]
+
 #[path = "fleet/agents.rs"]
 mod agents;
 #[path = "fleet/associations.rs"]

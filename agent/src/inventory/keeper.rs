@@ -211,7 +211,7 @@ impl Keeper {
             }
             Verdict::Confirmed => tracing::debug!("the inventory is confirmed"),
             Verdict::Refused(detail) => {
-                tracing::warn!("the controller does not keep the inventory: {detail}")
+                tracing::warn!("the controller does not keep the inventory: {detail}");
             }
         }
         self.answers.send_replace(Answer { seq: ack.seq, verdict });

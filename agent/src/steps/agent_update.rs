@@ -226,6 +226,10 @@ mod tests {
             self.is_stopping.load(Ordering::Relaxed)
         }
 
+        fn begins_nothing_more(&self) -> bool {
+            false
+        }
+
         fn updates(&self) -> Option<UpdateFolder> {
             Some(self.folder.clone())
         }

@@ -103,7 +103,8 @@ async fn a_note_that_is_waited_for_is_durable() {
 
 #[tokio::test]
 async fn whatever_is_done_to_a_line_is_found_and_named() {
-    let check = async |touch: &dyn Fn(&mut Vec<(u64, Block)>), want: &str| {
+    type Touch<'a> = &'a dyn Fn(&mut Vec<(u64, Block)>);
+    let check = async |touch: Touch<'_>, want: &str| {
         let test = with_lines(9).await;
         assert_eq!(verdict(&test.house).await, "9 lines");
         let mut rows = blocks(&test.house).await;

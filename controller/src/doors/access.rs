@@ -174,6 +174,13 @@ impl Asker {
         Self { principal, action, rpc: None, asked: Arc::default(), about: Arc::default() }
     }
 
+    /// An administrator, for tests that go around the listener.
+    #[cfg(test)]
+    pub(crate) fn administrator(name: &str, action: Action) -> Self {
+        let groups = [crate::access::ADMINS.to_owned()].into();
+        Self::new(Principal { name: name.into(), groups, from: "".into() }, action)
+    }
+
     /// Who called this rpc.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
         extensions.get::<Self>().cloned().ok_or_else(|| Refusal::denied("only an operator may do this"))

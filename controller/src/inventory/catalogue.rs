@@ -188,7 +188,7 @@ impl Catalogue {
                 match row.value {
                     Content::Shared(ids) => self.change(&type_name, |lists| lists.set(node, ids)),
                     Content::Own(_) | Content::Blob(_) => {
-                        self.change(&type_name, |lists| lists.remove(&node))
+                        self.change(&type_name, |lists| lists.remove(&node));
                     }
                 }
             }

@@ -174,7 +174,7 @@ pub async fn diff(
     for name in names.into_iter().filter(|name| name != TAGS) {
         let before = read(house, node, &name, Some(from)).await?.map(|view| view.items).unwrap_or_default();
         let after = read(house, node, &name, Some(to)).await?.map(|view| view.items).unwrap_or_default();
-        let differences = differences(before, after);
+        let differences = differences(&before, &after);
         if !differences.is_empty() {
             found.push(TypeDifference { type_name: name, differences });
         }
@@ -195,7 +195,7 @@ fn identity(item: &Attributes) -> Option<Vec<&str>> {
 }
 
 /// Pairs what is the same thing, if there is one of it on each side.
-fn differences(before: Vec<Attributes>, after: Vec<Attributes>) -> Vec<Difference> {
+fn differences(before: &[Attributes], after: &[Attributes]) -> Vec<Difference> {
     let is_in = |item: &Attributes, list: &[Attributes]| list.contains(item);
     let gone: Vec<_> = {
         let after: std::collections::BTreeSet<_> = after.iter().collect();
@@ -250,7 +250,7 @@ mod tests {
             Difference::Removed(package("c", "1", "i386")),
             Difference::Added(package("d", "1", "i386")),
         ];
-        assert_eq!(differences(before, after), expected);
+        assert_eq!(differences(&before, &after), expected);
     }
 
     #[test]
@@ -266,8 +266,8 @@ mod tests {
             Difference::Added(package("linux-image", "3", "x86_64")),
             Difference::Added(package("linux-image", "4", "x86_64")),
         ];
-        assert_eq!(differences(before, after), expected);
+        assert_eq!(differences(&before, &after), expected);
         let nameless = |value: &str| Attributes::from([("Rack".to_owned(), value.to_owned())]);
-        assert_eq!(differences(vec![nameless("1")], vec![nameless("2")]).len(), 2);
+        assert_eq!(differences(&[nameless("1")], &[nameless("2")]).len(), 2);
     }
 }

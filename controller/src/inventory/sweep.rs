@@ -105,7 +105,7 @@ async fn named(house: &House) -> Result<Named, Refusal> {
             let type_name = row.key.1;
             match row.value.was {
                 Was::Undo { put, drop: _ } => {
-                    named.items.extend(put.into_iter().map(|id| (type_name.clone(), id)))
+                    named.items.extend(put.into_iter().map(|id| (type_name.clone(), id)));
                 }
                 Was::Whole(text) => named.add(&type_name, Content::of_text(&text)?),
             }

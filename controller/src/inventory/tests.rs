@@ -56,6 +56,7 @@ impl Agent {
     }
 
     /// The change from what it held to these items.
+    #[expect(clippy::needless_pass_by_value, reason = "every caller makes the list for this")]
     fn change(&mut self, type_name: &str, items: Vec<Attributes>) -> ToldType {
         let before = self.held.insert(type_name.to_owned(), items.clone());
         let known = before.clone().unwrap_or_default();

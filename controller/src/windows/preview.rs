@@ -17,14 +17,17 @@ use crate::nodes::targets::Selector;
 pub const OCCURRENCES_MAX: usize = 100;
 
 /// See the head of this module.
+/// Nodes with their names, or what is against asking.
+pub type Nodes = Result<Vec<(NodeId, String)>, String>;
+
 #[derive(Debug, Clone)]
 pub struct Preview {
     pub whole: Whole,
     pub occurrences: Vec<Occurrence>,
     /// The nodes of each target, or what is against asking.
-    pub targets: Vec<(TargetId, Result<Vec<(NodeId, String)>, String>)>,
+    pub targets: Vec<(TargetId, Nodes)>,
     /// The nodes of tasks that name theirs, in the order of the tasks.
-    pub task_nodes: Vec<Option<Result<Vec<(NodeId, String)>, String>>>,
+    pub task_nodes: Vec<Option<Nodes>>,
 }
 
 /// A moment at which the window is due.

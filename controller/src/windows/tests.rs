@@ -23,6 +23,8 @@ use crate::authority;
 use crate::commands::records::Outcome;
 use crate::commands::tally::{Counts, Verdict};
 use crate::house::House;
+use crate::keys::ring::{KeyRing, UnknownKeys};
+use crate::keys::root::RootKey;
 use crate::settings::Settings;
 use crate::tables::{COMMAND, NODE};
 use crate::tests::node;
@@ -114,8 +116,9 @@ impl Site {
     fn house_over(&self, store: Arc<dyn Store>) -> Arc<House> {
         let authority = authority::open(&self.folder.path().join("authority"), self.clock.now()).unwrap();
         let blobs = Blobs::open_folder(self.folder.path().join("blobs")).unwrap();
-        let limits = Settings::default().limits();
-        Arc::new(House::new(store, blobs, Arc::new(self.clock.clone()), authority, limits))
+        let keys = KeyRing::of(RootKey::random("a test").unwrap(), UnknownKeys::Make);
+        let settings = Settings::default();
+        Arc::new(House::new(store, blobs, Arc::new(self.clock.clone()), authority, keys, &settings))
     }
 
     /// A controller, started.

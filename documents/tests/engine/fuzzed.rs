@@ -9,7 +9,7 @@ use fleetwright_documents::{library, quirks};
 
 /// Mutations of every test run. More are made until the time is over that the environment asks for.
 const MUTATIONS: u32 = 1_500;
-const SEED: u64 = 0x5eed_0f_f1ee_7;
+const SEED: u64 = 0x05ee_d0ff_1ee7;
 /// What documents are made of: pieces that meet more code than single bytes do.
 const PIECES: [&str; 24] = [
     "{{",

@@ -87,6 +87,7 @@ impl House {
             comment: String::new(),
             client_token: String::new(),
             requested_by: "test".to_owned(),
+            asked_by: None,
             when_empty: WhenEmpty::Refuse,
             notify: None,
         };

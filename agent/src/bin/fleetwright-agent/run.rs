@@ -74,7 +74,7 @@ pub(crate) async fn run(
                 drop(agent);
                 return Ok(place.renew());
             }
-            () = asked.to_stop() => {}
+            () = asked.until_stop() => {}
         }
     }
     let code = stopping();
@@ -209,7 +209,7 @@ impl Asked {
         }
     }
 
-    async fn to_stop(&mut self) {
+    async fn until_stop(&mut self) {
         while self.next().await != Request::Stop {}
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn unpack(
 fn inside<R: Read>(entry: &ZipFile<'_, R>, name: &str) -> Result<PathBuf, ArchiveError> {
     let path = entry.enclosed_name().filter(|_| !name.contains(['\0', '\\']) && !name.starts_with('/'));
     let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-    path.filter(|path| path.components().all(|part| is_plain(part)) && path.components().next().is_some())
+    path.filter(|path| path.components().all(is_plain) && path.components().next().is_some())
         .filter(|_| !name.split('/').any(|part| part == ".."))
         .ok_or_else(|| ArchiveError::Outside(name.escape_debug().to_string()))
 }

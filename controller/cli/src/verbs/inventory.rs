@@ -140,7 +140,7 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, verb: InventoryVerb) -> Resu
     let operator = Operator::connect(&asked.flags, io).await?;
     match verb {
         InventoryVerb::List(ListArgs { type_name, scope }) => {
-            list(io, asked, &operator, type_name, scope).await?
+            list(io, asked, &operator, type_name, scope).await?;
         }
         InventoryVerb::Show(args) => show(io, asked, &operator, args).await?,
         InventoryVerb::Diff(args) => diff(io, asked, &operator, args).await?,

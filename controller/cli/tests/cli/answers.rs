@@ -118,7 +118,7 @@ impl Access for Shared {
         request: Request<CreateOperatorRequest>,
     ) -> Answer<CreateOperatorResponse> {
         let kind = request.get_ref().credential();
-        self.note(Asked::CreateOperator(request.into_inner()))?;
+        self.note(Asked::CreateOperator)?;
         let operator = self.script.lock().unwrap().operators.first().cloned();
         Ok(Response::new(CreateOperatorResponse { operator, issued: Some(issued(kind)) }))
     }
@@ -169,13 +169,13 @@ impl Access for Shared {
         Ok(Response::new(RevokeCredentialResponse {}))
     }
 
-    async fn change_group(&self, request: Request<ChangeGroupRequest>) -> Answer<ChangeGroupResponse> {
-        self.note(Asked::ChangeGroup(request.into_inner()))?;
+    async fn change_group(&self, _request: Request<ChangeGroupRequest>) -> Answer<ChangeGroupResponse> {
+        self.note(Asked::ChangeGroup)?;
         Ok(Response::new(ChangeGroupResponse {}))
     }
 
-    async fn put_policy(&self, request: Request<PutPolicyRequest>) -> Answer<PutPolicyResponse> {
-        self.note(Asked::PutPolicy(request.into_inner()))?;
+    async fn put_policy(&self, _request: Request<PutPolicyRequest>) -> Answer<PutPolicyResponse> {
+        self.note(Asked::PutPolicy)?;
         let policy = self.script.lock().unwrap().policies.first().cloned();
         Ok(Response::new(PutPolicyResponse { policy, warnings: vec!["line 2: looks odd".into()] }))
     }
@@ -199,8 +199,8 @@ impl Access for Shared {
         Ok(Response::new(DeletePolicyResponse {}))
     }
 
-    async fn list_audit(&self, request: Request<ListAuditRequest>) -> Answer<ListAuditResponse> {
-        self.note(Asked::ListAudit(request.into_inner()))?;
+    async fn list_audit(&self, _request: Request<ListAuditRequest>) -> Answer<ListAuditResponse> {
+        self.note(Asked::ListAudit)?;
         Ok(Response::new(ListAuditResponse { lines: self.script.lock().unwrap().audit.clone() }))
     }
 

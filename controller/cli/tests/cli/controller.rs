@@ -17,7 +17,14 @@ use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
-    AccessKey, AccessPolicy, Activation, Association, AuditLine, CancelCommandRequest, ChangeDocumentTagsRequest, ChangeGroupRequest, Command, CreateAccessKeyRequest, CreateActivationRequest, CreateAssociationRequest, CreateDocumentRequest, CreateOperatorRequest, DeleteDocumentRequest, DiffInventoryRequest, Document, DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListAuditRequest, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node, Operator, OutputChunk, Parameter, PutComplianceRequest, PutInventoryRequest, PutParameterRequest, PutPolicyRequest, QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
+    AccessKey, AccessPolicy, Activation, Association, AuditLine, CancelCommandRequest,
+    ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest, CreateActivationRequest,
+    CreateAssociationRequest, CreateDocumentRequest, DeleteDocumentRequest,
+    DiffInventoryRequest, Document, DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation,
+    Key, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node, Operator,
+    OutputChunk, Parameter, PutComplianceRequest, PutInventoryRequest, PutParameterRequest,     QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest,
+    ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest,
+    WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -41,10 +48,10 @@ pub(crate) enum Asked {
     CreateActivation(CreateActivationRequest),
     CreateAccessKey(CreateAccessKeyRequest),
     PutParameter(PutParameterRequest),
-    CreateOperator(CreateOperatorRequest),
-    ChangeGroup(ChangeGroupRequest),
-    PutPolicy(PutPolicyRequest),
-    ListAudit(ListAuditRequest),
+    CreateOperator,
+    ChangeGroup,
+    PutPolicy,
+    ListAudit,
     CreateAssociation(CreateAssociationRequest),
     ListNodes(ListNodesRequest),
     ListCommands(ListCommandsRequest),

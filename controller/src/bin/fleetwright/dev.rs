@@ -292,17 +292,19 @@ async fn first_command(node: &NodeView, contexts: Option<&Path>) {
 /// more, so that key goes.
 async fn sdk_environment(controller: &Controller) -> Result<String, Refusal> {
     let house = controller.house();
+    let by = house.access.principal(FIRST_OPERATOR).ok_or_else(|| {
+        Refusal::internal(format!("the operator {FIRST_OPERATOR} is not there"))
+    })?;
     let (known, _) = keys::list(house, Some(FIRST_OPERATOR), None, KEYS_OF_OPERATOR_MAX).await?;
     for earlier in known.into_iter().filter(|key| key.record.description == KEY_DESCRIPTION) {
-        keys::delete(house, &earlier.id).await?;
+        keys::delete(house, &by, &earlier.id).await?;
     }
     let wish = NewAccessKey {
         operator: FIRST_OPERATOR.to_owned(),
         description: KEY_DESCRIPTION.to_owned(),
         expires_in: None,
-        created_by: FIRST_OPERATOR.to_owned(),
     };
-    let created = keys::create(house, wish).await?;
+    let created = keys::create(house, &by, wish).await?;
     let address = controller.ssm_address().map(|address| address.to_string()).unwrap_or_default();
     Ok(format!(
         "export AWS_ENDPOINT_URL_SSM=http://{address} AWS_REGION={SSM_REGION} AWS_DEFAULT_REGION={SSM_REGION}\n  \

@@ -24,6 +24,7 @@ struct Program {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once in the life of the program")]
 enum Verb {
     /// Start a controller and an agent for this host, run a first command, and say what to type next
     Dev(dev::DevArgs),
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     let result = match command {
         Verb::Dev(args) => dev::main(args, globals.config()),
         Verb::Serve(args) => serve::main(args),
-        Verb::Restore(args) => restore::main(args),
+        Verb::Restore(args) => restore::main(&args),
         Verb::Completions(args) => {
             let exit = fleetwright_cli::completions(args.shell, Program::command(), &mut Io::process());
             return ExitCode::from(exit.code());

@@ -40,7 +40,7 @@ pub(crate) struct RestoreArgs {
     passphrase_file: Option<PathBuf>,
 }
 
-pub(crate) fn main(args: RestoreArgs) -> Result<Exit, Failure> {
+pub(crate) fn main(args: &RestoreArgs) -> Result<Exit, Failure> {
     let refused = |error: &dyn std::error::Error| Failure::refused(error);
     let mut settings = match &args.config {
         Some(path) => {

@@ -201,7 +201,7 @@ async fn which(call: &Call<'_>, which: &Which) -> Result<View, Fault> {
     };
     let filter = Filter { document: Some(name.clone()), ..Filter::default() };
     let (found, _) = find::list(call.house, &filter, None, write::ASSOCIATIONS_MAX).await?;
-    let is_it = |view: &View| matches!(view.record.content.targets.as_slice(), [Selector::Nodes(ids)] if ids == &[instance.clone()]);
+    let is_it = |view: &View| matches!(view.record.content.targets.as_slice(), [Selector::Nodes(ids)] if ids.as_slice() == std::slice::from_ref(instance));
     found.into_iter().find(is_it).ok_or_else(|| {
         AssociationFault::AssociationDoesNotExist
             .because(format!("no association applies {name} to {instance} alone"))

@@ -182,7 +182,8 @@ pub(super) async fn preview(
 ) -> Result<(), Failure> {
     let request = PreviewWindowRequest { window: args.window, occurrences: args.occurrences };
     let preview = Preview::from(client(operator).preview_window(request).await?.into_inner());
-    render::one(io, asked.format, &preview, |preview| preview_fields(preview))?;
+    let fields = preview_fields(&preview);
+    render::one(io, asked.format, &preview, |_| fields.clone())?;
     Ok(())
 }
 

@@ -4,8 +4,6 @@ use fleetwright_proto::control::{AttachmentSource, DocumentFilter};
 use tonic::Code;
 
 use super::*;
-use crate::authority::Identity;
-use crate::doors::access::Peer;
 use crate::tests::{TestHouse, test_house};
 
 const TEXT: &str = r#"{"schemaVersion":"2.2","description":"tells the time","parameters":{"zone":{"type":"String","default":"UTC","description":"where"}},"mainSteps":[{"action":"aws:runShellScript","name":"tell","inputs":{"runCommand":["TZ={{ zone }} date"]}}]}"#;
@@ -25,7 +23,7 @@ fn door() -> Door {
 /// A request of the operator `ada`.
 fn asked<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.extensions_mut().insert(Peer::Known(Identity::Operator("ada".to_owned())));
+    request.extensions_mut().insert(Asker::administrator("ada", Action::CreateDocument));
     request
 }
 
