@@ -84,7 +84,7 @@ impl Work<'_> {
                 self.resume(&shelf, record).await
             }
             record => match self.inputs.action {
-                PackageAction::Install => self.install(record, &step).await,
+                PackageAction::Install => self.install(record.as_ref(), &step).await,
                 PackageAction::Uninstall => self.uninstall(&shelf, record.as_ref(), &step).await,
             },
         }
@@ -119,20 +119,20 @@ impl Work<'_> {
         }
     }
 
-    async fn install(&mut self, record: Option<Record>, step: &str) -> Result<How, How> {
+    async fn install(&mut self, record: Option<&Record>, step: &str) -> Result<How, How> {
         let offer = fetch::offer(self.inputs, &self.words, &self.task).await?;
         let package = plain_name(&self.inputs.name);
         let shelf = self.shelf(package);
         let kept = record.iter().flat_map(|record| [Some(&record.version), record.previous.as_ref()]);
         let here = offer.known(kept.flatten().filter(|version| shelf.has(version)).cloned());
-        let is_broken = record.as_ref().is_some_and(|record| record.installed().is_none());
+        let is_broken = record.is_some_and(|record| record.installed().is_none());
         let version = match here {
             // What did not install may be broken itself.
             Some(version) if !is_broken => version,
             _ => offer.bring(&shelf, &self.task).await?,
         };
         self.check_scripts(&shelf, &version)?;
-        let record = stage::install(record.as_ref(), (package, version), self.inputs.installation_type, step);
+        let record = stage::install(record, (package, version), self.inputs.installation_type, step);
         if record.stage == Stage::Updating {
             self.check_update(&shelf, &record.version)?;
         }

@@ -86,10 +86,10 @@ impl Proxy {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&whole).ok().filter(|url| url.scheme() == "http")?;
-        let decoded = |text: &str| percent_decoded(text);
         let login = (!url.username().is_empty()).then(|| {
-            let pair = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
-            format!("Basic {}", STANDARD.encode(pair))
+            let user = percent_decoded(url.username());
+            let password = percent_decoded(url.password().unwrap_or_default());
+            format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
         });
         Some(Self { host: url.host_str()?.to_owned(), port: url.port_or_known_default()?, login })
     }

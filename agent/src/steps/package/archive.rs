@@ -82,10 +82,13 @@ pub(super) fn unpack(
 /// The path of an entry below its folder, whatever its name says.
 fn inside<R: Read>(entry: &ZipFile<'_, R>, name: &str) -> Result<PathBuf, ArchiveError> {
     let path = entry.enclosed_name().filter(|_| !name.contains(['\0', '\\']) && !name.starts_with('/'));
-    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     path.filter(|path| path.components().all(is_plain) && path.components().next().is_some())
         .filter(|_| !name.split('/').any(|part| part == ".."))
         .ok_or_else(|| ArchiveError::Outside(name.escape_debug().to_string()))
+}
+
+fn is_plain(part: Component<'_>) -> bool {
+    matches!(part, Component::Normal(_) | Component::CurDir)
 }
 
 fn copy<R: Read>(
