@@ -42,7 +42,8 @@ async fn live(house: &House, answered: &mut BTreeMap<String, String>) -> Result<
 /// Every version of every parameter opens, those that were answered among them.
 async fn check_whole(house: &House, answered: &BTreeMap<String, String>) {
     for (reference, value) in answered {
-        let found = read::get(house, reference, Decryption::Yes).await.unwrap();
+        let found = read::get(house, reference, Decryption::Yes).await;
+        let found = found.unwrap_or_else(|error| panic!("{reference} was answered and is gone: {error}"));
         assert_eq!(found.value.expose(), value, "{reference}");
     }
     for name in NAMES {
