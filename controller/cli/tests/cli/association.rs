@@ -218,7 +218,7 @@ async fn answers_are_golden() {
         ("association_show", "association show motd"),
         ("association_run", "association run motd"),
         ("association_history", "association history motd"),
-        ("association_history_of_one", &history),
+        ("association_history_of_one", history.as_str()),
         ("association_delete", "association delete motd"),
     ];
     for (name, line) in lines {
