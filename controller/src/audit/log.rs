@@ -169,8 +169,9 @@ pub async fn join(house: &House) -> Result<bool, Refusal> {
         }
         Err(error) => {
             let mut queue = house.audit.lock();
+            // Whoever waits hears that it is not durable now; the event itself is tried again.
             while let Some(waiting) = taken.pop() {
-                queue.push_front(waiting);
+                queue.push_front(Waiting { told: None, ..waiting });
             }
             Err(error)
         }

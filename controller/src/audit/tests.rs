@@ -102,6 +102,22 @@ async fn a_note_that_is_waited_for_is_durable() {
 }
 
 #[tokio::test]
+async fn who_waits_hears_when_nothing_can_be_written() {
+    let test = with_lines(1).await;
+    let house = &test.house;
+    let mut row = AUDIT_HEAD.get(&*house.store, &"head".to_owned()).await.unwrap().unwrap();
+    row.value.signature = "00".to_owned();
+    let mut batch = Batch::new();
+    AUDIT_HEAD.replace(&mut batch, &row).unwrap();
+    house.store.commit(batch).await.unwrap();
+    let (heard, joined) =
+        tokio::join!(house.audit.note_durably(event(test.clock.now(), "ada")), async { join(house).await });
+    assert!(heard.unwrap_err().message.contains("cannot be written now"));
+    assert!(joined.is_err());
+    assert_eq!(house.audit.waiting(), 1, "it is tried again");
+}
+
+#[tokio::test]
 async fn whatever_is_done_to_a_line_is_found_and_named() {
     type Touch<'a> = &'a dyn Fn(&mut Vec<(u64, Block)>);
     let check = async |touch: Touch<'_>, want: &str| {
