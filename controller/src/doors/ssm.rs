@@ -125,7 +125,7 @@ where
         Some(Source(from)) => signer.principal.coming_from(from),
         None => signer.principal,
     };
-    let asked = input.clone();
+    let about = permit::about(&input);
     let answered = match permit::check(house, &principal, operation.name, &input).await {
         Ok(()) => {
             let call =
@@ -134,7 +134,7 @@ where
         }
         Err(fault) => Err(fault),
     };
-    permit::log(house, &principal, operation.name, &asked, answered.as_ref().err());
+    permit::log(house, &principal, operation.name, about, answered.as_ref().err());
     answered
 }
 

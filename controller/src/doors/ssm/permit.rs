@@ -31,6 +31,9 @@ pub(super) async fn check(
     if action == Action::SendCommand {
         return Ok(());
     }
+    if runs_later(action) {
+        return Err(only_administrators(principal, action).into());
+    }
     let ask = |resource: Resource<'_>| authorize(house, principal, action, &resource).map_err(Refusal::from);
     let text = |field: &str| input.get(field).and_then(Value::as_str);
     let kinds = action.kinds();
@@ -44,6 +47,9 @@ pub(super) async fn check(
     match kinds {
         [Kind::Fleet] => ask(Resource::Fleet)?,
         [Kind::Parameter] => {
+            if names_of(input).next().is_none() {
+                return Err(only_administrators(principal, action).into());
+            }
             for name in names_of(input) {
                 ask(Resource::Parameter(&parameter(name)?))?;
             }
@@ -67,13 +73,40 @@ pub(super) async fn check(
             };
             ask(Resource::Named(*kind, text(field).unwrap_or_default()))?;
         }
-        _ => {
-            let message =
-                format!("operator {} may not {action} here: only administrators may", principal.name);
-            return Err(Refusal::denied(message).into());
-        }
+        _ => return Err(only_administrators(principal, action).into()),
     }
     Ok(())
+}
+
+/// What a window or an association does later is done by the controller, and asked of nobody then: whoever could write
+/// it could run anything anywhere.
+fn runs_later(action: Action) -> bool {
+    matches!(
+        action,
+        Action::RegisterTargetWithMaintenanceWindow
+            | Action::UpdateMaintenanceWindowTarget
+            | Action::RegisterTaskWithMaintenanceWindow
+            | Action::UpdateMaintenanceWindowTask
+    )
+}
+
+fn only_administrators(principal: &Principal, action: Action) -> Refusal {
+    Refusal::denied(format!("operator {} may not {action} here: only administrators may", principal.name))
+}
+
+/// What a request is about, for the audit log: names, never values.
+#[derive(Debug)]
+pub(super) struct About {
+    on: String,
+    /// Whether it asks for secrets as they are.
+    opens: bool,
+}
+
+pub(super) fn about(input: &Value) -> About {
+    let fields = ["Path", "DocumentName", "InstanceId", "CommandId", "ActivationId", "ResourceId"];
+    let said = fields.iter().filter_map(|field| input.get(field).and_then(Value::as_str));
+    let on = names_of(input).chain(said).collect::<Vec<_>>().join(", ");
+    About { on, opens: input.get("WithDecryption").and_then(Value::as_bool).unwrap_or(false) }
 }
 
 /// Notes in the audit log how an operation ended, right after it: denials, and what is more than a look.
@@ -81,35 +114,27 @@ pub(super) fn log(
     house: &House,
     principal: &Principal,
     operation: &str,
-    input: &Value,
+    about: About,
     fault: Option<&Fault>,
 ) {
-    let outcome = match fault {
-        None => Outcome::Done,
-        Some(fault) if fault.name == "AccessDeniedException" => Outcome::Denied,
-        Some(_) => Outcome::Failed,
+    let (outcome, detail) = match fault {
+        None => (Outcome::Done, String::new()),
+        Some(fault) if fault.name == "AccessDeniedException" => (Outcome::Denied, fault.message.to_string()),
+        // The message may quote what was sent.
+        Some(fault) => (Outcome::Failed, fault.name.to_owned()),
     };
     let looks = ["Get", "Describe", "List"].iter().any(|reading| operation.starts_with(reading));
-    let opens = input.get("WithDecryption").and_then(Value::as_bool).unwrap_or(false);
-    if outcome != Outcome::Denied && looks && !opens {
+    if outcome != Outcome::Denied && looks && !about.opens {
         return;
     }
-    let fields = ["Name", "Path", "DocumentName", "InstanceId", "CommandId", "ActivationId", "ResourceId"];
-    let mut on: Vec<_> =
-        fields.iter().filter_map(|field| Some(format!("{field} {}", input.get(field)?.as_str()?))).collect();
-    on.extend(
-        names_of(input)
-            .filter(|name| input.get("Name").and_then(Value::as_str) != Some(name))
-            .map(str::to_owned),
-    );
     let event = Event {
         at: house.clock.now(),
         who: principal.name.to_string(),
         action: operation.to_owned(),
-        on: on.join(", "),
+        on: about.on,
         from: principal.from.to_string(),
         outcome,
-        detail: fault.map(|fault| fault.message.to_string()).unwrap_or_default(),
+        detail,
     };
     let event = if outcome == Outcome::Denied { house.audit.repeats.first(event) } else { Some(event) };
     if let Some(Err(error)) = event.map(|event| house.audit.note(event)) {
