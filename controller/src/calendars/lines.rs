@@ -8,12 +8,12 @@ use super::ical::CalendarFault;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     /// Of its first part, counted from 1.
-    pub number: usize,
+    pub(super) number: usize,
     /// In capitals.
-    pub name: String,
+    pub(super) name: String,
     /// Names in capitals.
-    pub parameters: BTreeMap<String, String>,
-    pub value: String,
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) value: String,
 }
 
 impl Line {

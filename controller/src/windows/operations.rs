@@ -251,13 +251,16 @@ pub async fn whole(house: &House, id: &WindowId) -> Result<Whole, WindowError> {
     Ok(Whole { id: id.clone(), window, targets, tasks })
 }
 
+/// A page of windows and where the next one starts.
+pub type Windows = (Vec<(WindowId, WindowRecord)>, Option<WindowId>);
+
 /// The windows after `after` that pass, by id, and where the next page starts.
 pub async fn list(
     house: &House,
     passes: impl Fn(&WindowRecord) -> bool,
     after: Option<WindowId>,
     limit: usize,
-) -> Result<(Vec<(WindowId, WindowRecord)>, Option<WindowId>), WindowError> {
+) -> Result<Windows, WindowError> {
     let (mut found, mut after) = (Vec::new(), after);
     loop {
         let page = WINDOW.scan(&*house.store, &(), after.as_ref(), limit).await?;

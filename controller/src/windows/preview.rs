@@ -16,18 +16,18 @@ use crate::nodes::targets::Selector;
 /// Most occurrences of one preview.
 pub const OCCURRENCES_MAX: usize = 100;
 
-/// See the head of this module.
-/// Nodes with their names, or what is against asking.
-pub type Nodes = Result<Vec<(NodeId, String)>, String>;
+/// Ids and names of the nodes that match now, or what is against asking.
+pub type Matching = Result<Vec<(NodeId, String)>, String>;
 
+/// See the head of this module.
 #[derive(Debug, Clone)]
 pub struct Preview {
     pub whole: Whole,
     pub occurrences: Vec<Occurrence>,
     /// The nodes of each target, or what is against asking.
-    pub targets: Vec<(TargetId, Nodes)>,
+    pub targets: Vec<(TargetId, Matching)>,
     /// The nodes of tasks that name theirs, in the order of the tasks.
-    pub task_nodes: Vec<Option<Nodes>>,
+    pub task_nodes: Vec<Option<Matching>>,
 }
 
 /// A moment at which the window is due.
@@ -69,7 +69,7 @@ pub async fn preview(house: &House, id: &WindowId, count: usize) -> Result<Previ
     Ok(Preview { whole, occurrences, targets, task_nodes })
 }
 
-async fn nodes(house: &House, selectors: &[Selector]) -> Result<Vec<(NodeId, String)>, String> {
+async fn nodes(house: &House, selectors: &[Selector]) -> Matching {
     let found = matching(house, selectors).await.map_err(|error| error.message)?;
     Ok(found.into_iter().map(|(id, node)| (id, node.name().to_owned())).collect())
 }

@@ -49,9 +49,9 @@ struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// It has ended.
-    pub over: bool,
-    pub until: Option<Timestamp>,
-    pub commands: BTreeSet<CommandId>,
+    pub(super) over: bool,
+    pub(super) until: Option<Timestamp>,
+    pub(super) commands: BTreeSet<CommandId>,
 }
 
 /// Carries an execution on as far as it goes now.

@@ -117,8 +117,8 @@ impl Site {
         let authority = authority::open(&self.folder.path().join("authority"), self.clock.now()).unwrap();
         let blobs = Blobs::open_folder(self.folder.path().join("blobs")).unwrap();
         let keys = KeyRing::of(RootKey::random("a test").unwrap(), UnknownKeys::Make);
-        let settings = Settings::default();
-        Arc::new(House::new(store, blobs, Arc::new(self.clock.clone()), authority, keys, &settings))
+        let clock = Arc::new(self.clock.clone());
+        Arc::new(House::new(store, blobs, clock, authority, keys, &Settings::default()))
     }
 
     /// A controller, started.

@@ -34,7 +34,7 @@ impl CalendarsDoor {
         Self { house }
     }
 
-    async fn view(&self, kept: Kept, with: WithText) -> Result<Calendar, CalendarError> {
+    async fn view(&self, kept: &Kept, with: WithText) -> Result<Calendar, CalendarError> {
         let name = kept.view.name.clone();
         let state =
             calendars::state(&self.house, std::slice::from_ref(&name), self.house.clock.now()).await?;
@@ -63,7 +63,7 @@ impl Calendars for CalendarsDoor {
         let author = operator(request.extensions())?;
         let PutCalendarRequest { name, text } = request.into_inner();
         let kept = calendars::put(&self.house, &name, text.into(), &author).await?;
-        let calendar = self.view(kept, WithText::No).await?;
+        let calendar = self.view(&kept, WithText::No).await?;
         Ok(Response::new(PutCalendarResponse { calendar: Some(calendar) }))
     }
 
@@ -74,7 +74,7 @@ impl Calendars for CalendarsDoor {
         let mut answer = ListCalendarsResponse::default();
         for name in calendars::names(&self.house).await? {
             match calendars::get(&self.house, &name).await {
-                Ok(kept) => answer.calendars.push(self.view(kept, WithText::No).await?),
+                Ok(kept) => answer.calendars.push(self.view(&kept, WithText::No).await?),
                 Err(error) => answer.unreadable.push(UnreadableCalendar { name, problem: error.message }),
             }
         }
@@ -86,7 +86,7 @@ impl Calendars for CalendarsDoor {
         request: Request<GetCalendarRequest>,
     ) -> Result<Response<GetCalendarResponse>, Status> {
         let kept = calendars::get(&self.house, &request.into_inner().name).await?;
-        let calendar = self.view(kept, WithText::Yes).await?;
+        let calendar = self.view(&kept, WithText::Yes).await?;
         Ok(Response::new(GetCalendarResponse { calendar: Some(calendar) }))
     }
 

@@ -27,7 +27,7 @@ pub(super) struct SettingsArgs {
     #[arg(long = "calendar", value_name = "NAME")]
     calendars: Vec<String>,
     /// Tasks may name nodes that are in no target of the window
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     allow_unassociated_targets: Option<bool>,
 }
 

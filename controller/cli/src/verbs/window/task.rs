@@ -36,7 +36,7 @@ pub enum TaskVerb {
              restart nginx",
         ]),
     )]
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Take a task away from a window; an open execution goes on with it
     #[command(
         alias = "deregister",
@@ -127,7 +127,7 @@ pub(super) async fn run(
     match verb {
         TaskVerb::Add(args) => {
             let window = args.window.clone();
-            let task = wire(args, io)?;
+            let task = wire(*args, io)?;
             let request = RegisterTaskRequest { window, task: Some(task) };
             let answer = client(operator).register_task(request).await?.into_inner();
             let registered = Registered { task_id: answer.task_id };
