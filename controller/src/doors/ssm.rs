@@ -32,6 +32,7 @@ mod shape;
 mod sigv4;
 mod tags;
 mod token;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;

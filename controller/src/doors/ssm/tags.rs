@@ -1,4 +1,4 @@
-//! Tags of nodes, documents and parameters.
+//! Tags of nodes, documents, parameters and maintenance windows.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +13,9 @@ use crate::error::{Kind, Refusal};
 use crate::nodes::operations;
 use crate::nodes::records::Tags;
 use crate::parameters::tags as parameters;
+use crate::windows::fault::WindowError;
+use crate::windows::ids::{IdError, WindowId};
+use crate::windows::operations as windows;
 
 static TAG_TEXT: Pattern = Pattern::new(r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$");
 const KEY: Shape = Shape::Text { least: 1, most: 128, pattern: Some(&TAG_TEXT) };
@@ -73,6 +76,10 @@ async fn change(call: &Call<'_>, kind: &str, id: &str, set: Tags, remove: &[Stri
         "Parameter" => {
             parameters::change(call.house, id, &set, remove).await?;
         }
+        "MaintenanceWindow" => {
+            let id = window_id(id)?;
+            windows::change_tags(call.house, &id, &set, remove).await.map_err(of_window)?;
+        }
         _ => return Err(no_tags(kind)),
     }
     done()
@@ -96,6 +103,10 @@ pub(super) async fn list(call: Call<'_>, input: Value) -> Answer {
             find::get(call.house, &reference).await.map_err(of_document)?.view.tags
         }
         "Parameter" => parameters::list(call.house, &resource_id).await?,
+        "MaintenanceWindow" => {
+            let id = window_id(&resource_id)?;
+            windows::get(call.house, &id).await.map_err(of_window)?.tags
+        }
         kind => return Err(no_tags(kind)),
     };
     answer(&TagList { tag_list: shown(tags) })
@@ -125,6 +136,18 @@ fn node_id(id: &str) -> Result<(), Fault> {
     }
 }
 
+/// A window's id; it has one form.
+fn window_id(id: &str) -> Result<WindowId, Fault> {
+    id.parse().map_err(|error: IdError| Fault::new("InvalidResourceId", error.to_string()))
+}
+
+fn of_window(error: WindowError) -> Fault {
+    Fault::named(
+        Refusal::from(error),
+        &[(Kind::NotFound, "InvalidResourceId"), (Kind::Exhausted, "TooManyTagsError")],
+    )
+}
+
 fn of_node(refusal: Refusal) -> Fault {
     Fault::named(refusal, &[(Kind::NotFound, "InvalidResourceId"), (Kind::Exhausted, "TooManyTagsError")])
 }
@@ -142,6 +165,8 @@ fn of_document(error: DocumentError) -> Fault {
 fn no_tags(kind: &str) -> Fault {
     Fault::new(
         "InvalidResourceType",
-        format!("this controller keeps no tags of {kind}: Document, ManagedInstance or Parameter"),
+        format!(
+            "this controller keeps no tags of {kind}: Document, MaintenanceWindow, ManagedInstance or Parameter"
+        ),
     )
 }
