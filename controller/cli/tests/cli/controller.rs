@@ -19,12 +19,12 @@ use fleetwright_proto::control::parameters_server::ParametersServer;
 use fleetwright_proto::control::{
     AccessKey, AccessPolicy, Activation, Association, AuditLine, CancelCommandRequest,
     ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest, CreateActivationRequest,
-    CreateAssociationRequest, CreateDocumentRequest, DeleteDocumentRequest,
-    DiffInventoryRequest, Document, DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation,
-    Key, ListCommandsRequest, ListDocumentsRequest, ListNodesRequest, Node, Operator,
-    OutputChunk, Parameter, PutComplianceRequest, PutInventoryRequest, PutParameterRequest,     QueryInventoryRequest, ReadDocumentResponse, SendCommandRequest, SetDefaultVersionRequest,
-    ShareDocumentRequest, ShowInventoryRequest, UpdateDocumentRequest, WaitNodesRequest,
-    WatchCommandResponse,
+    CreateAssociationRequest, CreateDocumentRequest, DeleteDocumentRequest, DiffInventoryRequest, Document,
+    DocumentShare, ExplainResponse, GetStatusResponse, Group, Invocation, Key, ListCommandsRequest,
+    ListDocumentsRequest, ListNodesRequest, Node, Operator, OutputChunk, Parameter, PutComplianceRequest,
+    PutInventoryRequest, PutParameterRequest, QueryInventoryRequest, ReadDocumentResponse,
+    SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest,
+    UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;

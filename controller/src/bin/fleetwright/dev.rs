@@ -292,9 +292,10 @@ async fn first_command(node: &NodeView, contexts: Option<&Path>) {
 /// more, so that key goes.
 async fn sdk_environment(controller: &Controller) -> Result<String, Refusal> {
     let house = controller.house();
-    let by = house.access.principal(FIRST_OPERATOR).ok_or_else(|| {
-        Refusal::internal(format!("the operator {FIRST_OPERATOR} is not there"))
-    })?;
+    let by = house
+        .access
+        .principal(FIRST_OPERATOR)
+        .ok_or_else(|| Refusal::internal(format!("the operator {FIRST_OPERATOR} is not there")))?;
     let (known, _) = keys::list(house, Some(FIRST_OPERATOR), None, KEYS_OF_OPERATOR_MAX).await?;
     for earlier in known.into_iter().filter(|key| key.record.description == KEY_DESCRIPTION) {
         keys::delete(house, &by, &earlier.id).await?;

@@ -24,7 +24,6 @@ struct Program {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "parsed once in the life of the program")]
 enum Verb {
     /// Start a controller and an agent for this host, run a first command, and say what to type next
     Dev(dev::DevArgs),

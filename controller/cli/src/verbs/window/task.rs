@@ -20,7 +20,6 @@ use crate::render;
 use crate::verbs::Asked;
 
 #[derive(Debug, Clone, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "parsed once in the life of the program")]
 pub enum TaskVerb {
     /// Register a task with a window, and print its id
     #[command(

@@ -9,6 +9,7 @@ async fn window(client: &Client) -> String {
     made["WindowId"].as_str().unwrap().to_owned()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes the value for this")]
 fn settings(other: Value) -> Value {
     let mut input = json!({
         "Name": "patch-night", "Schedule": "rate(2 hours)", "Duration": 2, "Cutoff": 1,
