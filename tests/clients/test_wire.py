@@ -169,7 +169,7 @@ def test_there_is_one_form_of_a_request(wire):
 
 def test_names_are_no_paths(wire):
     for bad in ["/../etc/passwd", "/a/../b", "/a//b", "/a/%2e%2e/b", "/a\u0000b", "/a\nb", "/", "//", ".."]:
-        body = json.dumps({"Name": bad, "Value": "x", "Type": "String"}).encode()
+        body = json.dumps({"Name": bad, "Value": "x", "Type": "String", "Overwrite": True}).encode()
         status, answer = wire.send(wire.signed("PutParameter", body), body)
         if status == 200:
             # A dot is a letter of names: what it is put under is what it says, and nothing else.

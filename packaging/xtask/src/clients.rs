@@ -21,7 +21,7 @@ pub(crate) fn test() -> Result<()> {
     let node = node(&python, &installed)?;
     npm_packages(&node, &tests, &installed)?;
     let folder = |path: PathBuf| path.display().to_string();
-    let mut arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider"].map(str::to_owned).to_vec();
+    let mut arguments = ["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"].map(str::to_owned).to_vec();
     arguments.extend(["--programs".to_owned(), folder(run::target().join("debug"))]);
     arguments.extend(["--node-modules".to_owned(), folder(installed.join("node")), folder(tests)]);
     run::program_with(&python, &arguments, &[&node.folder, &python_folder(&python)])
