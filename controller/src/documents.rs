@@ -15,7 +15,6 @@
 
 pub mod attachments;
 pub mod content;
-pub mod convert;
 pub mod delete;
 pub mod fault;
 pub mod find;
