@@ -50,7 +50,7 @@ fn filled(site: &Site) {
     types_with(site, &secret, "hunter1-hunter1\n").expect_code(0);
     let again = [&secret[..], &["--overwrite"]].concat();
     types_with(site, &again, "hunter2-hunter2\n").expect_code(0);
-    site.types(&["parameter", "label", "/app/password", "before", "--version", "1"]).expect_code(0);
+    site.types(&["parameter", "label", "/app/password", "before", "--parameter-version", "1"]).expect_code(0);
 }
 
 #[test]

@@ -26,8 +26,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Something was not given and cannot be asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is missing: give it, name a join file with --from, or run this on a terminal to be asked")]
-pub(crate) struct Missing(&'static str);
+#[error("{} missing: give it, name a join file with --from, or run this on a terminal to be asked", is_missing(.0))]
+pub(crate) struct Missing(Vec<&'static str>);
+
+fn is_missing(options: &[&str]) -> String {
+    format!("{} {}", options.join(", "), if options.len() == 1 { "is" } else { "are" })
+}
+
+/// What `enroll` cannot do without and was not told.
+fn missing(arguments: &EnrollArguments) -> Vec<&'static str> {
+    let code = arguments.activation_code.is_none() && arguments.activation_code_file.is_none();
+    let authority = arguments.authority.is_none() && arguments.authority_file.is_none();
+    let options = [
+        (arguments.controller.is_none(), "--controller"),
+        (arguments.activation_id.is_none(), "--activation-id"),
+        (code, "--activation-code-file"),
+        (authority, "--authority"),
+    ];
+    options.into_iter().filter_map(|(is_missing, option)| is_missing.then_some(option)).collect()
+}
 
 pub(crate) async fn enroll_host(
     arguments: EnrollArguments,
@@ -46,28 +63,30 @@ pub(crate) async fn enroll_host(
 fn typed(arguments: EnrollArguments, existing: Existing) -> anyhow::Result<Enrolment> {
     let code_from_input = arguments.activation_code_file.as_deref() == Some(Path::new("-"));
     let asking = io::stdin().is_terminal() && !code_from_input;
-    let ask = |what: &'static str, option| if asking { Ok(what) } else { Err(Missing(option)) };
+    let missing = missing(&arguments);
+    if !asking && !missing.is_empty() {
+        return Err(Missing(missing).into());
+    }
     let controller = match arguments.controller {
         Some(controller) => controller,
-        None => answer(ask("Controller (HOST:PORT)", "--controller")?)?,
+        None => answer("Controller (HOST:PORT)")?,
     };
     let activation = match arguments.activation_id {
         Some(activation) => activation,
-        None => answer(ask("Activation id", "--activation-id")?)?,
+        None => answer("Activation id")?,
     };
     let code = match (&arguments.activation_code, &arguments.activation_code_file) {
         (Some(code), _) => ActivationCode::new(code),
         (None, Some(path)) => ActivationCode::new(&code_in(path)?),
         (None, None) => {
-            let what = ask("Activation code (not shown)", "--activation-code-file")?;
-            let code = rpassword::prompt_password(format!("{what}: "));
+            let code = rpassword::prompt_password("Activation code (not shown): ");
             ActivationCode::new(&code.context("cannot read the activation code")?)
         }
     };
     let trust = match (arguments.authority, &arguments.authority_file) {
         (Some(fingerprint), _) => Trust::Pinned(fingerprint),
         (None, Some(path)) => Trust::Authority(tls::read_authority(path)?),
-        (None, None) => Trust::Pinned(answer(ask("Authority (sha256:…)", "--authority")?)?),
+        (None, None) => Trust::Pinned(answer("Authority (sha256:…)")?),
     };
     Ok(Enrolment { controller, activation, code, trust, existing })
 }

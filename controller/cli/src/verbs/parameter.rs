@@ -77,11 +77,11 @@ pub enum ParameterVerb {
     /// Attach labels to a version; a label that another version has moves
     #[command(after_long_help = help::ending(&[
         "fleetwright parameter label /app/url prod",
-        "fleetwright parameter label /app/url prod --version 3",
+        "fleetwright parameter label /app/url prod --parameter-version 3",
     ]))]
     Label(LabelArgs),
     /// Take labels from a version
-    #[command(after_long_help = help::ending(&["fleetwright parameter unlabel /app/url prod --version 3"]))]
+    #[command(after_long_help = help::ending(&["fleetwright parameter unlabel /app/url prod --parameter-version 3"]))]
     Unlabel(UnlabelArgs),
     /// Set and remove tags, or show them
     #[command(after_long_help = help::ending(&[
@@ -157,7 +157,7 @@ pub struct LabelArgs {
     labels: Vec<String>,
     /// Version that gets them [default: the latest]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    version: u64,
+    parameter_version: u64,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -169,7 +169,7 @@ pub struct UnlabelArgs {
     labels: Vec<String>,
     /// Version that has them
     #[arg(long, value_name = "N", required = true)]
-    version: u64,
+    parameter_version: u64,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -201,11 +201,11 @@ pub(crate) async fn run(io: &mut Io, asked: &Asked, verb: ParameterVerb) -> Resu
         ParameterVerb::List(args) => list(io, asked, args).await,
         ParameterVerb::Tree { path } => tree::run(io, asked, path).await,
         ParameterVerb::History { name, decrypt } => history(io, asked, name, decrypt).await,
-        ParameterVerb::Label(LabelArgs { name, labels, version }) => {
+        ParameterVerb::Label(LabelArgs { name, labels, parameter_version: version }) => {
             let request = LabelParameterRequest { name, version, add: labels, remove: Vec::new() };
             label(io, asked, request).await
         }
-        ParameterVerb::Unlabel(UnlabelArgs { name, labels, version }) => {
+        ParameterVerb::Unlabel(UnlabelArgs { name, labels, parameter_version: version }) => {
             let request = LabelParameterRequest { name, version, add: Vec::new(), remove: labels };
             label(io, asked, request).await
         }
