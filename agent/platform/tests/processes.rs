@@ -55,6 +55,16 @@ fn bearers(identity: &ProcessIdentity) -> Vec<u32> {
     pids.filter(bears).collect()
 }
 
+/// A process shows its environment a moment after it began.
+#[track_caller]
+fn wait_until_there(identity: &ProcessIdentity) {
+    let start = Instant::now();
+    while bearers(identity) != [identity.pid] {
+        assert!(start.elapsed() < PATIENCE, "it does not bear its marker");
+        std::thread::yield_now();
+    }
+}
+
 #[track_caller]
 fn wait_until_gone(identity: &ProcessIdentity) {
     let start = Instant::now();
@@ -95,7 +105,7 @@ async fn a_process_that_is_never_released_never_runs() {
     let trace = folder.path().join("trace");
     let spawned = host().spawn(&spec(&format!("touch {}", trace.display()))).unwrap();
     let identity = spawned.process.identity().clone();
-    assert_eq!(bearers(&identity), [identity.pid]);
+    wait_until_there(&identity);
     drop(spawned);
     wait_until_gone(&identity);
     assert!(!trace.exists());

@@ -12,7 +12,7 @@ use super::output::{self, Piece};
 use super::payload::{self, Payload};
 use super::records::CommandRecord;
 use super::roster::{self, Found};
-use super::state::{self, Report, Reported};
+use super::state::{self, Reason, Report, Reported};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::mailbox::{Mail, MailboxRecord};
@@ -94,6 +94,25 @@ pub async fn is_to_deliver(house: &House, command: &CommandId, node: &NodeId) ->
     Ok(row.is_none_or(|row| {
         state::awaits_node(row.value.state, row.value.dispatched.is_some(), row.value.taken)
     }))
+}
+
+/// Ends what can never be delivered, so that the node gets what comes after it.
+pub async fn undeliverable(house: &House, key: &InvocationKey, detail: String) -> Result<(), Refusal> {
+    for _ in 0..COMMIT_ATTEMPTS {
+        let Some(found) = roster::find(house, key).await? else { return Ok(()) };
+        let reason = Reason::DocumentRefused { detail: detail.clone() };
+        let Some(record) = state::lost(found.record.clone(), reason, house.clock.now()) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        found.write(&mut batch, record)?;
+        match house.store.commit(batch).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(contended(&key.1))
 }
 
 /// Notes a report, together with the output that rides on it, in one commit.

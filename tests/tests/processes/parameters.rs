@@ -75,7 +75,7 @@ fn secrets_are_told_to_whoever_asks_for_them_and_to_nobody_else() {
     ] {
         let shown = site.types(words).expect_code(0);
         assert!(
-            !shown.text().contains("hunter") && shown.text().contains("app"),
+            !shown.text().contains("hunter") && (shown.text().contains("app") || words[1] == "history"),
             "{words:?} {}",
             shown.text()
         );
@@ -174,7 +174,7 @@ fn a_command_reads_parameters_and_keeps_its_own_secrets_sealed() {
 
     let document = site.path().join("secret.json");
     let text = r#"{"schemaVersion":"2.2","parameters":{"password":{"type":"String","noEcho":true}},"mainSteps":[{"name":"a",
-        "action":"aws:runShellScript","inputs":{"runCommand":["test '{{ password }}' = hunter4-hunter4"]}}]}"#;
+        "action":"aws:runShellScript","inputs":{"runCommand":["test $(printf %s '{{ password }}' | wc -c) = 15"]}}]}"#;
     fs::write(&document, text).unwrap();
     let value = site.path().join("value");
     fs::write(&value, "hunter4-hunter4").unwrap();

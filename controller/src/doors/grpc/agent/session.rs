@@ -34,7 +34,7 @@ use crate::associations::report as applied;
 use crate::commands::output;
 use crate::commands::payload;
 use crate::commands::report::{self, Answer};
-use crate::error::Refusal;
+use crate::error::{Kind, Refusal};
 use crate::house::House;
 use crate::mailbox::{self, Mail};
 use crate::meters::StreamEnd;
@@ -357,8 +357,16 @@ impl<'a> Session<'a> {
             }
             Source::Wave(command) => command,
         };
-        let Some(payload) = payload::load(self.house, command).await? else {
-            return Ok(None);
+        let payload = match payload::load(self.house, command).await {
+            Ok(Some(payload)) => payload,
+            Ok(None) => return Ok(None),
+            // Its text is not what it was sent with, as after an upgrade: that is no reason to cut the node off.
+            Err(refusal) if refusal.kind == Kind::Internal => {
+                let key = (command.clone(), self.line.node().clone());
+                report::undeliverable(self.house, &key, refusal.message).await?;
+                return Ok(None);
+            }
+            Err(refusal) => return Err(refusal),
         };
         let within = self.house.clock.now().until(payload.record.deliver_by());
         Ok(Some(Work::Run(RunDocument {
