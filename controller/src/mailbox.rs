@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::{Pages, json_record};
+use crate::records::{json_record, note_unreadable};
 use crate::tables::MAILBOX;
 
 /// One entry.
@@ -52,14 +52,11 @@ impl Sequence {
     }
 }
 
-/// The entries of a node, oldest first.
-pub async fn read(house: &House, node: &NodeId) -> Result<Vec<(u64, Mail)>, Refusal> {
-    let mut found = Vec::new();
-    let mut pages = Pages::of(&MAILBOX, node.clone());
-    while let Some(rows) = pages.next(&*house.store).await? {
-        found.extend(rows.into_iter().map(|row| (row.key.1, row.value.work)));
-    }
-    Ok(found)
+/// The first entries of a node, oldest first. Fewer than asked for means that there are no more.
+pub async fn read(house: &House, node: &NodeId, most: usize) -> Result<Vec<(u64, Mail)>, Refusal> {
+    let page = MAILBOX.scan(&*house.store, node, None, most).await?;
+    note_unreadable("mailbox", &page.unreadable);
+    Ok(page.rows.into_iter().map(|row| (row.key.1, row.value.work)).collect())
 }
 
 /// Tells the lines of this process whenever their mailbox got something. Runs until the store closes.

@@ -54,7 +54,7 @@ impl Fleet {
             }
         }
         for host in self.hosts() {
-            let mail = mailbox::read(self.house(), host.node()).await.unwrap_or_default();
+            let mail = mailbox::read(self.house(), host.node(), 100).await.unwrap_or_default();
             let connected = self.house().lines.is_open(host.node());
             let _ = writeln!(text, "{}; connected: {connected}, mailbox: {mail:?}", host.describe());
         }
@@ -96,7 +96,7 @@ impl Fleet {
         }
         for host in self.hosts().iter().filter(|host| host.is_reachable()) {
             let is_member = resolve(self.house(), host.node().as_str()).await.is_ok();
-            let mail = mailbox::read(self.house(), host.node()).await.expect("a mailbox");
+            let mail = mailbox::read(self.house(), host.node(), 100).await.expect("a mailbox");
             if is_member && (host.open_commands() != Some(0) || !mail.is_empty()) {
                 return false;
             }

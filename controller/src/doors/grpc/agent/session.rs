@@ -314,30 +314,42 @@ impl<'a> Session<'a> {
 
     /// Sends what is there for the node and was not sent on this stream, as far as there is room.
     async fn deliver(&mut self) -> Result<(), Refusal> {
-        for (seq, source) in self.waiting().await? {
-            if self.mail.unanswered.contains_key(&seq) || self.mail.refused.contains(&seq) {
-                continue;
-            }
-            if self.mail.unanswered.len() >= IN_FLIGHT {
-                self.mail.left_in_mailbox = true;
-                return Ok(());
-            }
-            if let Some(work) = self.work(&source).await? {
+        loop {
+            for (seq, source) in self.waiting().await? {
+                if self.mail.unanswered.contains_key(&seq) || self.mail.refused.contains(&seq) {
+                    continue;
+                }
+                if self.mail.unanswered.len() >= IN_FLIGHT {
+                    self.mail.left_in_mailbox = true;
+                    return Ok(());
+                }
+                let Some(work) = self.work(&source).await? else {
+                    // Nothing to send; an entry of the mailbox must not be met again and again.
+                    if matches!(source, Source::Mailbox(_)) {
+                        self.mail.refused.insert(seq);
+                    }
+                    continue;
+                };
                 self.mail.unanswered.insert(seq, source);
                 self.house.meters.deliveries.add(1);
                 self.say(Say::Delivery(Delivery { seq, work: Some(work) })).await?;
             }
+            if !self.mail.left_in_mailbox {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    /// Everything that is there for the node, oldest first.
+    /// What is there for the node, oldest first; of the mailbox so much that there is always something new to send,
+    /// and no more: it may be long.
     async fn waiting(&mut self) -> Result<Vec<(u64, Source)>, Refusal> {
         let node = self.line.node();
         let commands = self.house.lives.deliveries(node);
         let mut waiting: Vec<_> = commands.into_iter().map(|(seq, id)| (seq, Source::Wave(id))).collect();
         if self.line.look_into_mailbox() | std::mem::take(&mut self.mail.left_in_mailbox) {
-            let entries = mailbox::read(self.house, node).await?;
+            let most = self.mail.unanswered.len() + self.mail.refused.len() + IN_FLIGHT;
+            let entries = mailbox::read(self.house, node, most).await?;
+            self.mail.left_in_mailbox = entries.len() >= most;
             waiting.extend(entries.into_iter().map(|(seq, mail)| (seq, Source::Mailbox(mail))));
             waiting.sort_by_key(|(seq, _)| *seq);
         }
