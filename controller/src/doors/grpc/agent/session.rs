@@ -238,6 +238,9 @@ impl<'a> Session<'a> {
                     .into_iter()
                     .map(|output| words::piece(node, output))
                     .collect::<Result<_, _>>()?;
+                if let Some(Source::Mailbox(_)) = self.mail.unanswered.get(&told.delivery_seq) {
+                    report::answered(house, node, told.delivery_seq, Answer::Taken).await?;
+                }
                 report::reported(house, &key, report, &pieces).await?;
                 self.settled(told.delivery_seq).await?;
                 house.meters.reports.add(1);
