@@ -104,6 +104,20 @@ impl From<CommitError> for Refusal {
     }
 }
 
+/// What the store, the blobs and other rooms say has no name among the faults of a capability: it keeps its kind. To be
+/// called where the capability's `Fault` is in scope.
+macro_rules! other_errors {
+    ($own:ty: $($error:ty),+ $(,)?) => {$(
+        impl From<$error> for $own {
+            fn from(error: $error) -> Self {
+                let $crate::error::Refusal { kind, message } = $crate::error::Refusal::from(error);
+                Fault::Other(kind).because(message)
+            }
+        }
+    )+};
+}
+pub(crate) use other_errors;
+
 /// An error with everything that caused it, in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

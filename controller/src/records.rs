@@ -1,6 +1,8 @@
 //! What all rooms share of keeping records.
 
-use fleetwright_store::{Codec, KeyPrefix, Page, Row, Store, StoreError, Table, TableKey, Unreadable};
+use fleetwright_store::{
+    Batch, Codec, CommitError, KeyPrefix, Page, Row, Store, StoreError, Table, TableKey, Unreadable,
+};
 
 /// How often an operation tries again when somebody else changed the same rows at the same moment.
 pub(crate) const COMMIT_ATTEMPTS: usize = 32;
@@ -68,6 +70,23 @@ impl<'a, K: TableKey, V: Codec, P: KeyPrefix<K>> Pages<'a, K, V, P> {
         self.ended = self.after.is_none();
         Ok(Some(page.rows))
     }
+}
+
+/// Deletes every row below a prefix, a page at a time. Stopped in between, it is to be called again.
+pub(crate) async fn delete_below<K: TableKey, V: Codec>(
+    store: &dyn Store,
+    table: &Table<K, V>,
+    prefix: impl KeyPrefix<K>,
+) -> Result<(), CommitError> {
+    let mut pages = Pages::of(table, prefix);
+    while let Some(rows) = pages.next(store).await? {
+        let mut batch = Batch::new();
+        for row in rows {
+            table.delete(&mut batch, &row.key);
+        }
+        store.commit(batch).await?;
+    }
+    Ok(())
 }
 
 /// Where the page after this one starts; None when this was the last of pages of `limit` rows.

@@ -1,12 +1,13 @@
 //! What the agent, the controller and operators share: the wire types, ids and the clock.
 //!
 //! The two sides never import each other; they meet here. This crate knows no rule of either side: it parses and
-//! prints ids, tells the time, and holds what is generated from `fleetwright/*/v1/*.proto`.
+//! prints ids, tells the time, compares names with patterns, and holds what is generated from `fleetwright/*/v1/*.proto`.
 
 pub mod clock;
 pub mod codec;
 pub mod ids;
 pub mod inventory;
+pub mod wildcard;
 
 /// `fleetwright.agent.v1`: the stream between an agent and its controller.
 pub mod agent {

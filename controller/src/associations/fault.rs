@@ -106,19 +106,8 @@ impl From<DocumentError> for AssociationError {
     }
 }
 
-/// What the store and other rooms say has no name among these.
-macro_rules! other_errors {
-    ($($error:ty),+ $(,)?) => {$(
-        impl From<$error> for AssociationError {
-            fn from(error: $error) -> Self {
-                let Refusal { kind, message } = Refusal::from(error);
-                Fault::Other(kind).because(message)
-            }
-        }
-    )+};
-}
-
-other_errors!(
+crate::error::other_errors!(
+    AssociationError:
     Refusal,
     fleetwright_store::StoreError,
     fleetwright_store::TableError,

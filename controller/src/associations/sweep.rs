@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fleetwright_proto::ids::{AssociationId, CommandId, ExecutionId, NodeId};
-use fleetwright_store::{Batch, Codec, KeyPrefix, Row, Table, TableKey};
+use fleetwright_store::{Batch, Row};
 
 use super::find;
 use super::records::RunRecord;
 use crate::commands::payload;
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::Pages;
+use crate::records::{Pages, delete_below};
 use crate::tables::{
     ASSOCIATION_EXECUTION, ASSOCIATION_LEAVING, ASSOCIATION_PRINTED, ASSOCIATION_RUN, ASSOCIATION_STATUS,
     ASSOCIATION_VERSION, OUTPUT, OUTPUT_LENGTH,
@@ -67,9 +67,9 @@ pub(super) async fn finish(house: &House, id: &AssociationId) -> Result<(), Refu
     while let Some(rows) = runs.next(&*house.store).await? {
         delete_runs(house, rows).await?;
     }
-    delete_below(house, &ASSOCIATION_STATUS, id.clone()).await?;
-    delete_below(house, &ASSOCIATION_EXECUTION, id.clone()).await?;
-    delete_below(house, &ASSOCIATION_VERSION, id.clone()).await?;
+    delete_below(&*house.store, &ASSOCIATION_STATUS, id.clone()).await?;
+    delete_below(&*house.store, &ASSOCIATION_EXECUTION, id.clone()).await?;
+    delete_below(&*house.store, &ASSOCIATION_VERSION, id.clone()).await?;
     let mut batch = Batch::new();
     ASSOCIATION_LEAVING.delete(&mut batch, id);
     house.store.commit(batch).await?;
@@ -145,28 +145,12 @@ async fn delete_output(house: &House, run: &CommandId, node: &NodeId) -> Result<
     if ASSOCIATION_PRINTED.get(&*house.store, &key).await?.is_none() {
         return Ok(());
     }
-    delete_below(house, &OUTPUT, key.clone()).await?;
-    delete_below(house, &OUTPUT_LENGTH, key.clone()).await?;
+    delete_below(&*house.store, &OUTPUT, key.clone()).await?;
+    delete_below(&*house.store, &OUTPUT_LENGTH, key.clone()).await?;
     // A run is one node's alone, and so is its folder.
     house.blobs.delete_prefix(&payload::folder(run).parse()?).await?;
     let mut batch = Batch::new();
     ASSOCIATION_PRINTED.delete(&mut batch, &key);
     house.store.commit(batch).await?;
-    Ok(())
-}
-
-async fn delete_below<K: TableKey, V: Codec>(
-    house: &House,
-    table: &Table<K, V>,
-    prefix: impl KeyPrefix<K>,
-) -> Result<(), Refusal> {
-    let mut pages = Pages::of(table, prefix);
-    while let Some(rows) = pages.next(&*house.store).await? {
-        let mut batch = Batch::new();
-        for row in rows {
-            table.delete(&mut batch, &row.key);
-        }
-        house.store.commit(batch).await?;
-    }
     Ok(())
 }

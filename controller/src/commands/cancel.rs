@@ -128,8 +128,5 @@ async fn cancel_one(
         let roster = Roster::of(house, &key.0, command).await?;
         found = roster::find_in(house, &roster, &key, command).await?;
     }
-    Err(Refusal::unavailable(format!(
-        "{} on {} is being changed from several sides: try again",
-        key.0, key.1
-    )))
+    Err(roster::contended(&key))
 }

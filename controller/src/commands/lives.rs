@@ -63,12 +63,6 @@ impl Lives {
         of_node.map(|(seq, command)| (*seq, command.clone())).collect()
     }
 
-    /// How many deliveries wait for their nodes.
-    #[must_use]
-    pub fn delivery_count(&self) -> usize {
-        self.lock().deliveries.values().map(BTreeMap::len).sum()
-    }
-
     /// An invocation that was sent and of which no row was seen.
     #[must_use]
     pub fn sent(&self, key: &InvocationKey) -> Option<Found> {

@@ -21,7 +21,7 @@ use super::state::{self, Expired, Reason};
 use super::tally::{ACTION_NODES_MAX, Action, Counts, Verdict};
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::{COMMIT_ATTEMPTS, Pages};
+use crate::records::Pages;
 use crate::tables::{COMMAND, COMMAND_OPEN, COMMAND_TARGETS, COMMAND_WAVE, INVOCATION, PRESENCE};
 
 /// How long to wait after the store failed before trying again.
@@ -304,20 +304,6 @@ pub async fn end_on_node(house: &House, node: &NodeId) -> Result<(), Refusal> {
 }
 
 async fn end_one(house: &House, key: InvocationKey) -> Result<(), Refusal> {
-    for _ in 0..COMMIT_ATTEMPTS {
-        let Some(found) = roster::find(house, &key).await? else { return Ok(()) };
-        let ended = state::lost(found.record.clone(), Reason::NodeDeregistered {}, house.clock.now());
-        let Some(record) = ended else { return Ok(()) };
-        let mut batch = Batch::new();
-        found.write(&mut batch, record)?;
-        match house.store.commit(batch).await {
-            Ok(_) => return Ok(()),
-            Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Refusal::unavailable(format!(
-        "{} on {} is being changed from several sides: try again",
-        key.0, key.1
-    )))
+    roster::change(house, &key, |record| state::lost(record, Reason::NodeDeregistered {}, house.clock.now()))
+        .await
 }

@@ -10,7 +10,7 @@ use fleetwright_store::{Batch, CommitError};
 
 use super::output::{self, Piece};
 use super::payload::{self, Payload};
-use super::records::CommandRecord;
+use super::records::{CommandRecord, InvocationRecord};
 use super::roster::{self, Found};
 use super::state::{self, Reason, Report, Reported};
 use crate::error::Refusal;
@@ -33,16 +33,8 @@ pub enum Answer {
 
 /// Notes the node's answer to what it was sent.
 pub async fn taken(house: &House, key: &InvocationKey, answer: &Answer) -> Result<(), Refusal> {
-    for _ in 0..COMMIT_ATTEMPTS {
-        let mut batch = Batch::new();
-        note_answer(house, &mut batch, key, answer).await?;
-        match house.store.commit(batch).await {
-            Ok(_) => return Ok(()),
-            Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(contended(&key.1))
+    let Some(payload) = payload::load(house, &key.0).await? else { return Ok(()) };
+    roster::change(house, key, |record| after(answer, record, &payload.record)).await
 }
 
 /// Notes the answer to the entry of the mailbox with this sequence. A refused one stays there.
@@ -77,14 +69,17 @@ async fn note_answer(
     let Some((found, command)) = find(house, key).await? else {
         return Ok(());
     };
-    let changed = match answer {
-        Answer::Taken => state::accepted(found.record.clone(), &command.record),
-        Answer::Refused { detail } => state::refused(found.record.clone(), detail.clone()),
-    };
-    if let Some(record) = changed {
+    if let Some(record) = after(answer, found.record.clone(), &command.record) {
         found.write(batch, record)?;
     }
     Ok(())
+}
+
+fn after(answer: &Answer, record: InvocationRecord, command: &CommandRecord) -> Option<InvocationRecord> {
+    match answer {
+        Answer::Taken => state::accepted(record, command),
+        Answer::Refused { detail } => state::refused(record, detail.clone()),
+    }
 }
 
 /// Whether a command that was sent to this node is still to be delivered. To be asked right before it is: what is
@@ -98,21 +93,8 @@ pub async fn is_to_deliver(house: &House, command: &CommandId, node: &NodeId) ->
 
 /// Ends what can never be delivered, so that the node gets what comes after it.
 pub async fn undeliverable(house: &House, key: &InvocationKey, detail: String) -> Result<(), Refusal> {
-    for _ in 0..COMMIT_ATTEMPTS {
-        let Some(found) = roster::find(house, key).await? else { return Ok(()) };
-        let reason = Reason::DocumentRefused { detail: detail.clone() };
-        let Some(record) = state::lost(found.record.clone(), reason, house.clock.now()) else {
-            return Ok(());
-        };
-        let mut batch = Batch::new();
-        found.write(&mut batch, record)?;
-        match house.store.commit(batch).await {
-            Ok(_) => return Ok(()),
-            Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(contended(&key.1))
+    let reason = Reason::DocumentRefused { detail };
+    roster::change(house, key, |record| state::lost(record, reason.clone(), house.clock.now())).await
 }
 
 /// Notes a report, together with the output that rides on it, in one commit.
@@ -181,22 +163,7 @@ pub async fn reconnected(house: &House, node: &NodeId, named: &BTreeSet<CommandI
 }
 
 async fn settle_unknown(house: &House, key: InvocationKey) -> Result<(), Refusal> {
-    for _ in 0..COMMIT_ATTEMPTS {
-        let Some(found) = roster::find(house, &key).await? else {
-            return Ok(());
-        };
-        let Some(record) = state::unknown_to_node(found.record.clone(), house.clock.now()) else {
-            return Ok(());
-        };
-        let mut batch = Batch::new();
-        found.write(&mut batch, record)?;
-        match house.store.commit(batch).await {
-            Ok(_) => return Ok(()),
-            Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(contended(&key.1))
+    roster::change(house, &key, |record| state::unknown_to_node(record, house.clock.now())).await
 }
 
 /// Puts a wish to stop into the node's mailbox.

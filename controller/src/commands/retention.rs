@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::CommandId;
-use fleetwright_store::{Batch, Codec, KeyPrefix, Table, TableKey};
+use fleetwright_store::Batch;
 
 use super::history::{self, TimeKey};
 use super::payload;
 use super::records::CommandRecord;
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::Pages;
+use crate::records::{Pages, delete_below};
 use crate::tables::{
     ACTIVATION, ASSOCIATION_PRINTED, COMMAND, COMMAND_TARGETS, COMMAND_TIME, COMMAND_TOKEN, COMMAND_WAVE,
     INVOCATION, NOTICE, NOTICE_OPEN, OUTPUT, OUTPUT_LENGTH,
@@ -88,12 +88,12 @@ async fn delete(
     record: Option<CommandRecord>,
 ) -> Result<(), Refusal> {
     house.blobs.delete_prefix(&payload::folder(id).parse()?).await?;
-    delete_below(house, &OUTPUT, id.clone()).await?;
-    delete_below(house, &OUTPUT_LENGTH, id.clone()).await?;
-    delete_below(house, &INVOCATION, id.clone()).await?;
-    delete_below(house, &COMMAND_WAVE, id.clone()).await?;
-    delete_below(house, &COMMAND_TARGETS, id.clone()).await?;
-    delete_below(house, &NOTICE, id.clone()).await?;
+    delete_below(&*house.store, &OUTPUT, id.clone()).await?;
+    delete_below(&*house.store, &OUTPUT_LENGTH, id.clone()).await?;
+    delete_below(&*house.store, &INVOCATION, id.clone()).await?;
+    delete_below(&*house.store, &COMMAND_WAVE, id.clone()).await?;
+    delete_below(&*house.store, &COMMAND_TARGETS, id.clone()).await?;
+    delete_below(&*house.store, &NOTICE, id.clone()).await?;
     let mut batch = Batch::new();
     if let Some(record) = &record {
         history::forget(&mut batch, id, record);
@@ -105,22 +105,6 @@ async fn delete(
     COMMAND.delete(&mut batch, id);
     COMMAND_TIME.delete(&mut batch, mark);
     house.store.commit(batch).await?;
-    Ok(())
-}
-
-async fn delete_below<K: TableKey, V: Codec>(
-    house: &House,
-    table: &Table<K, V>,
-    prefix: impl KeyPrefix<K>,
-) -> Result<(), Refusal> {
-    let mut pages = Pages::of(table, prefix);
-    while let Some(rows) = pages.next(&*house.store).await? {
-        let mut batch = Batch::new();
-        for row in rows {
-            table.delete(&mut batch, &row.key);
-        }
-        house.store.commit(batch).await?;
-    }
     Ok(())
 }
 

@@ -14,14 +14,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use fleetwright_proto::ids::{CommandId, NodeId};
-use fleetwright_store::{Batch, Row};
+use fleetwright_store::{Batch, CommitError, Row};
 
 use super::records::{CommandRecord, Dispatch, InvocationRecord, WaveRecord};
 use super::report::InvocationKey;
 use super::state::{self, Presence};
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::{Pages, With, next_key, note_unreadable};
+use crate::records::{COMMIT_ATTEMPTS, Pages, With, next_key, note_unreadable};
 use crate::tables::{COMMAND, COMMAND_TARGETS, COMMAND_WAVE, INVOCATION};
 
 /// Nodes of one row of targets: well below what a value may be long.
@@ -88,12 +88,6 @@ impl Found {
             Standing::Sent { .. } => Basis::Sent,
         };
         Self { key, record: standing.record(command), basis }
-    }
-
-    /// Whether it has a row.
-    #[must_use]
-    pub fn has_row(&self) -> bool {
-        matches!(self.basis, Basis::Row(_))
     }
 
     /// Writes its next record. The commit conflicts when it is no longer as it was found.
@@ -178,6 +172,32 @@ pub async fn find(house: &House, key: &InvocationKey) -> Result<Option<Found>, R
         Some(row) => Ok(Some(row.into())),
         None => Ok(roster.find(key, &command.value)),
     }
+}
+
+/// Writes what `decide` makes of an invocation, decided anew when somebody else has changed it meanwhile. Nothing is
+/// written when it makes nothing of it, or when there is no such invocation.
+pub async fn change(
+    house: &House,
+    key: &InvocationKey,
+    decide: impl Fn(InvocationRecord) -> Option<InvocationRecord>,
+) -> Result<(), Refusal> {
+    for _ in 0..COMMIT_ATTEMPTS {
+        let Some(found) = find(house, key).await? else { return Ok(()) };
+        let Some(record) = decide(found.record.clone()) else { return Ok(()) };
+        let mut batch = Batch::new();
+        found.write(&mut batch, record)?;
+        match house.store.commit(batch).await {
+            Ok(_) => return Ok(()),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(contended(key))
+}
+
+/// The answer when others were always faster.
+pub(super) fn contended((command, node): &InvocationKey) -> Refusal {
+    Refusal::unavailable(format!("{command} on {node} is being changed from several sides: try again"))
 }
 
 /// As [`find`], by somebody who has read the roster.

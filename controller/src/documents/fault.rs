@@ -101,19 +101,8 @@ impl From<DocumentError> for Refusal {
     }
 }
 
-/// What the store, the blobs and other rooms say has no name among these.
-macro_rules! other_errors {
-    ($($error:ty),+ $(,)?) => {$(
-        impl From<$error> for DocumentError {
-            fn from(error: $error) -> Self {
-                let Refusal { kind, message } = Refusal::from(error);
-                Fault::Other(kind).because(message)
-            }
-        }
-    )+};
-}
-
-other_errors!(
+crate::error::other_errors!(
+    DocumentError:
     Refusal,
     fleetwright_store::StoreError,
     fleetwright_store::TableError,

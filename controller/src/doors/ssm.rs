@@ -135,7 +135,7 @@ where
         }
         Err(fault) => Err(fault),
     };
-    permit::log(house, &principal, operation.name, about, answered.as_ref().err());
+    permit::log(house, &principal, operation, about, answered.as_ref().err());
     answered
 }
 

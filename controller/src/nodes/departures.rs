@@ -19,7 +19,7 @@ use crate::commands::reconcile::end_on_node;
 use crate::commands::records::Mark;
 use crate::error::Refusal;
 use crate::house::House;
-use crate::records::Pages;
+use crate::records::{Pages, delete_below};
 use crate::tables::{DEPARTURE, MAILBOX, NODE, NODE_KEY, PRESENCE};
 
 /// How often [`finish_all`] is due. A departure whose caller went away in the middle waits for it.
@@ -54,14 +54,7 @@ pub async fn finish_all(house: &House) -> Result<(), Refusal> {
 
 async fn finish(house: &House, id: &NodeId) -> Result<(), Refusal> {
     end_on_node(house, id).await?;
-    let mut mail = Pages::of(&MAILBOX, id.clone());
-    while let Some(rows) = mail.next(&*house.store).await? {
-        let mut batch = Batch::new();
-        for row in rows {
-            MAILBOX.delete(&mut batch, &row.key);
-        }
-        house.store.commit(batch).await?;
-    }
+    delete_below(&*house.store, &MAILBOX, id.clone()).await?;
     crate::inventory::sweep::forget(house, id).await?;
     crate::compliance::put::forget(house, id).await?;
     let mut batch = Batch::new();

@@ -120,19 +120,8 @@ impl From<ParameterError> for Refusal {
     }
 }
 
-/// What the store and other rooms say has no name among these.
-macro_rules! other_errors {
-    ($($error:ty),+ $(,)?) => {$(
-        impl From<$error> for ParameterError {
-            fn from(error: $error) -> Self {
-                let Refusal { kind, message } = Refusal::from(error);
-                Fault::Other(kind).because(message)
-            }
-        }
-    )+};
-}
-
-other_errors!(
+crate::error::other_errors!(
+    ParameterError:
     Refusal,
     fleetwright_store::StoreError,
     fleetwright_store::TableError,

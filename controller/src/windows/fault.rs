@@ -1,7 +1,5 @@
 //! What an operation on windows refuses: SSM's own word for it, and one line for people.
 
-use fleetwright_store::{CommitError, RecordError, StoreError, TableError};
-
 use crate::error::{Kind, Refusal};
 
 /// SSM's errors of the Maintenance Windows capability; a refusal that has nothing to do with windows keeps its kind.
@@ -57,26 +55,17 @@ pub struct WindowError {
     pub message: String,
 }
 
-impl From<Refusal> for WindowError {
-    fn from(refusal: Refusal) -> Self {
-        Self { fault: Fault::Other(refusal.kind), message: refusal.message }
-    }
-}
-
 impl From<WindowError> for Refusal {
     fn from(error: WindowError) -> Self {
         Self { kind: error.fault.kind(), message: error.message }
     }
 }
 
-macro_rules! through_refusal {
-    ($($error:ty),+) => {$(
-        impl From<$error> for WindowError {
-            fn from(error: $error) -> Self {
-                Refusal::from(error).into()
-            }
-        }
-    )+};
-}
-
-through_refusal!(StoreError, TableError, RecordError, CommitError);
+crate::error::other_errors!(
+    WindowError:
+    Refusal,
+    fleetwright_store::StoreError,
+    fleetwright_store::TableError,
+    fleetwright_store::RecordError,
+    fleetwright_store::CommitError,
+);

@@ -93,7 +93,8 @@ async fn its_first_row_is_written_by_one_only() {
     let (one, other) = (case.find(2).await.unwrap(), case.find(2).await.unwrap());
     case.end(one).await.unwrap();
     assert!(matches!(case.end(other).await, Err(CommitError::Conflict { .. })));
-    assert!(case.find(2).await.unwrap().has_row());
+    let row = INVOCATION.get(&*case.test.house.store, &(case.id.clone(), node(2))).await.unwrap();
+    assert_eq!(row.unwrap().value.state, State::Failed);
 }
 
 #[tokio::test]

@@ -70,13 +70,13 @@ struct Target {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Notification {
+pub(super) struct Notification {
     #[serde(default)]
-    notification_arn: String,
+    pub(super) notification_arn: String,
     #[serde(default)]
-    notification_events: Vec<String>,
+    pub(super) notification_events: Vec<String>,
     #[serde(default)]
-    notification_type: String,
+    pub(super) notification_type: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::operation::Operation;
 use crate::access::Principal;
 use crate::access::policy::{Action, Kind, Resource, authorize};
 use crate::audit::{Event, Outcome};
@@ -113,7 +114,7 @@ pub(super) fn about(input: &Value) -> About {
 pub(super) fn log(
     house: &House,
     principal: &Principal,
-    operation: &str,
+    operation: &Operation,
     about: About,
     fault: Option<&Fault>,
 ) {
@@ -123,14 +124,13 @@ pub(super) fn log(
         // The message may quote what was sent.
         Some(fault) => (Outcome::Failed, fault.name.to_owned()),
     };
-    let looks = ["Get", "Describe", "List"].iter().any(|reading| operation.starts_with(reading));
-    if outcome != Outcome::Denied && looks && !about.opens {
+    if outcome != Outcome::Denied && !operation.changes() && !about.opens {
         return;
     }
     let event = Event {
         at: house.clock.now(),
         who: principal.name.to_string(),
-        action: operation.to_owned(),
+        action: operation.name.to_owned(),
         on: about.on,
         from: principal.from.to_string(),
         outcome,
@@ -138,7 +138,7 @@ pub(super) fn log(
     };
     let event = if outcome == Outcome::Denied { house.audit.repeats.first(event) } else { Some(event) };
     if let Some(Err(error)) = event.map(|event| house.audit.note(event)) {
-        tracing::error!(%error, operation, "an operation is not in the audit log");
+        tracing::error!(%error, operation = operation.name, "an operation is not in the audit log");
     }
 }
 

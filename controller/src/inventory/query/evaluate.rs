@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use fleetwright_proto::inventory::Attributes;
+use fleetwright_proto::wildcard;
 
 use super::parse::{Comparison, Condition};
 use crate::inventory::version::Rules;
@@ -74,33 +75,10 @@ fn rules(item: &Attributes) -> Rules {
     if said(item, "PackageId").ends_with(".deb") { Rules::Dpkg } else { Rules::Rpm }
 }
 
-/// `*` for any letters, `?` for one, in any case.
+/// As [`wildcard::matches`], in any case.
 fn is_like(pattern: &str, text: &str) -> bool {
-    let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
-    let (pattern, text) = (lower(pattern), lower(text));
-    let (mut at, mut of, mut star) = (0, 0, None);
-    while of < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, of));
-                at += 1;
-            }
-            Some(letter) if *letter == '?' || *letter == text[of] => {
-                at += 1;
-                of += 1;
-            }
-            // The last star takes one letter more.
-            _ => match star {
-                Some((before, taken)) => {
-                    star = Some((before, taken + 1));
-                    at = before + 1;
-                    of = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|letter| *letter == '*')
+    let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
+    wildcard::matches(&lower(pattern), &lower(text))
 }
 
 #[cfg(test)]

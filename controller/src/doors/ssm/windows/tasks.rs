@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::views::{Registered, given};
 use super::{Filter, OfWindow, PAGE, Target, id, known, not_available, one_page, pairs, takes};
 use crate::doors::ssm::call::{Answer, Call, answer};
+use crate::doors::ssm::commands::Notification;
 use crate::doors::ssm::fault::Fault;
 use crate::windows::ids::{TaskId, WindowId};
 use crate::windows::operations::{self, Change};
@@ -70,17 +71,6 @@ struct RunCommandParameters {
     parameters: Parameters,
     service_role_arn: Option<Value>,
     timeout_seconds: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Notification {
-    #[serde(default)]
-    notification_arn: String,
-    #[serde(default)]
-    notification_events: Vec<String>,
-    #[serde(default)]
-    notification_type: String,
 }
 
 #[derive(Debug, Deserialize)]
