@@ -2,9 +2,11 @@
 //!
 //! It holds a lease, sleeps until the first row of the index of what is due, and wakes for changes of that index, for
 //! executions that are to be cancelled, and for the ends of commands that one of its executions waits for. At rest it
-//! reads nothing, however many windows there are, and commands of others cost it a look at their ids. An occurrence is one commit:
-//! its execution with its tasks, and the window moved on to the next one, all on condition of the lease and of the
-//! window as it was read. Whatever is killed when, the occurrence is either still due or has its record.
+//! reads nothing, however many windows there are, and commands of others cost it a look at their ids.
+//!
+//! An occurrence is one commit: its execution with its tasks, and the window moved on to the next one, all on condition
+//! of the lease and of the window as it was read. Whatever is killed when, the occurrence is either still due or has its
+//! record.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
