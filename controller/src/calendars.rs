@@ -2,8 +2,11 @@
 //!
 //! Windows and associations ask [`get`] and obey; a calendar that cannot be read counts as closed.
 
+mod event;
 pub mod ical;
 mod lines;
+mod rule;
+mod times;
 
 use std::collections::BTreeMap;
 
@@ -190,11 +193,20 @@ pub async fn delete(house: &House, name: &str) -> Result<(), CalendarError> {
     Ok(delete::delete(house, name).await?)
 }
 
+/// Most calendars of one question.
+pub const ASKED_MAX: usize = 100;
+
 /// Whether all of these calendars are open at a moment (reference, section 8.9), and when that changes.
 pub async fn state(house: &House, names: &[String], at: Timestamp) -> Result<State, CalendarError> {
     let wrong = |message: String| CalendarError { kind: CalendarErrorKind::Validation, message };
     if names.is_empty() {
         return Err(wrong("no calendar is named".to_owned()));
+    }
+    if names.len() > ASKED_MAX {
+        return Err(wrong(format!(
+            "{} calendars are too many for one question: {ASKED_MAX} at most",
+            names.len()
+        )));
     }
     let start = crate::windows::records::instant(at)
         .ok_or_else(|| wrong(format!("{} ms is a moment that no calendar reaches", at.millis())))?;
@@ -205,11 +217,10 @@ pub async fn state(house: &House, names: &[String], at: Timestamp) -> Result<Sta
     let open = |at| calendars.values().all(|calendar| calendar.is_open_at(at));
     let (now, mut moment) = (open(start), start);
     let mut next_transition = None;
-    for _ in 0..1_000 {
-        let Some(next) = calendars.values().filter_map(|calendar| calendar.next_transition(moment)).min()
-        else {
-            break;
-        };
+    let mut work = Calendar::question();
+    while !work.is_used_up() {
+        let next = calendars.values().filter_map(|one| one.next_transition(moment, &mut work)).min();
+        let Some(next) = next else { break };
         if open(next) != now {
             next_transition = Some(Timestamp::from_millis(next.timestamp_millis()));
             break;

@@ -27,6 +27,7 @@ pub mod pseudo;
 pub mod reconcile;
 pub mod records;
 pub mod retention;
+mod rights;
 mod run;
 pub mod targets;
 pub mod tasks;

@@ -32,5 +32,7 @@ mod parameters;
 mod torture;
 #[path = "processes/updates.rs"]
 mod updates;
+#[path = "processes/windows.rs"]
+mod windows;
 #[path = "processes/wrong_input.rs"]
 mod wrong_input;

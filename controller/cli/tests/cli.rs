@@ -33,3 +33,5 @@ mod registry;
 mod run;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/window.rs"]
+mod window;

@@ -174,6 +174,14 @@ impl Access {
         self.known().operator(name).map(|operator| operator.principal.clone())
     }
 
+    /// The operator of this name who was there at that moment, for what he asked to be done later: another one of the
+    /// same name, made after it, is not he.
+    pub fn acting(&self, name: &str, since: Timestamp) -> Result<Principal, CredentialRefusal> {
+        let known = self.known();
+        let operator = known.operator(name).filter(|operator| operator.record.created <= since);
+        operator.ok_or_else(|| CredentialRefusal::NoOperator(name.to_owned()))?.enabled(name)
+    }
+
     /// Whether a policy names this operator.
     pub(super) fn is_named(&self, operator: &str) -> bool {
         self.known().policies.names(operator)

@@ -223,7 +223,7 @@ async fn judge(house: &House, wish: Wish) -> Result<Judged, Refusal> {
     }
     let nodes = matching(house, &targets).await?;
     if let Some(principal) = &wish.asked_by {
-        allow(house, principal, &used, &nodes).await?;
+        allow(house, principal, &used.name, &nodes).await?;
     }
     let by_id = targets.iter().any(|target| matches!(target, Selector::Nodes(_)));
     if nodes.is_empty() && (by_id || wish.when_empty == WhenEmpty::Refuse) {
@@ -278,17 +278,17 @@ async fn keep(house: &House, id: &CommandId, judged: Judged) -> Result<Checked, 
 }
 
 /// Whoever may not run this on one of the targets runs it on none of them.
-async fn allow(
+pub(crate) async fn allow(
     house: &House,
     principal: &Principal,
-    used: &DocumentUsed,
+    name: &str,
     nodes: &[(NodeId, NodeRecord)],
 ) -> Result<(), Refusal> {
     if principal.is_admin() {
         return Ok(());
     }
-    let tags = find::tags_of(house, &used.name).await?;
-    let document = Resource::Document { name: &used.name, tags: &tags };
+    let tags = find::tags_of(house, name).await?;
+    let document = Resource::Document { name, tags: &tags };
     authorize(house, principal, Action::SendCommand, &document)?;
     for (id, record) in nodes {
         authorize(house, principal, Action::SendCommand, &Resource::Node(id, record))?;

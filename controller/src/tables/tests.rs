@@ -205,6 +205,10 @@ fn window_examples(seen: &mut Vec<&'static str>) {
         &WINDOW_TASK,
         r#"{"format":1,"name":"restart","description":"","document":"AWS-RunShellScript","work":{"RunCommand":{"version":"","hash":{"hash_type":"Sha256","hash":"ab"},"parameters":{"commands":["true"]},"comment":"","timeout_seconds":600,"notify":{"url":"https://ops.example/hook","events":["All"],"about":"Command"}}},"targets":{"Window":["67e55044-10b1-426f-9247-bb680e5fe0c8"]},"priority":1,"max_concurrency":"10%","max_errors":"1","cutoff":"CANCEL_TASK","after":{"task":"67e55044-10b1-426f-9247-bb680e5fe0c9","result":"Success"},"service_role":"","created":1790000000000}"#,
     );
+    check_again(
+        &WINDOW_TASK,
+        r#"{"format":1,"name":"","description":"","document":"Runbook","work":{"Automation":{"version":"1","parameters":{}}},"targets":"None","priority":0,"max_concurrency":null,"max_errors":null,"cutoff":"CONTINUE_TASK","after":null,"service_role":"","created":1790000000000,"registrar":{"name":"ada","at":1790000000000}}"#,
+    );
     check(
         seen,
         &WINDOW_EXECUTION,
@@ -216,6 +220,10 @@ fn window_examples(seen: &mut Vec<&'static str>) {
         seen,
         &WINDOW_TASK_RUN,
         r#"{"format":1,"task_id":"67e55044-10b1-426f-9247-bb680e5fe0c9","task":{"name":"","description":"","document":"Runbook","work":{"Automation":{"version":"1","parameters":{}}},"targets":"None","priority":0,"max_concurrency":null,"max_errors":null,"cutoff":"CONTINUE_TASK","after":null,"service_role":"","created":1790000000000},"state":"InProgress","reason":{"AtWork":{}},"started":1790000000200,"finished":null,"invocations":[{"id":"67e55044-10b1-826f-9247-bb680e5fe0c1","target":null,"owner_information":"team web","command":"67e55044-10b1-426f-9247-bb680e5fe0c2","state":"InProgress","reason":{"AtWork":{}},"started":1790000000300,"finished":null}]}"#,
+    );
+    check_again(
+        &WINDOW_TASK_RUN,
+        r#"{"format":1,"task_id":"67e55044-10b1-426f-9247-bb680e5fe0c9","task":{"name":"","description":"","document":"Runbook","work":{"Automation":{"version":"1","parameters":{}}},"targets":{"Window":["67e55044-10b1-426f-9247-bb680e5fe0c8"]},"priority":0,"max_concurrency":null,"max_errors":null,"cutoff":"CONTINUE_TASK","after":null,"service_role":"","created":1790000000000,"registrar":{"name":"ada","at":1790000000000}},"state":"Failed","reason":{"NotAllowed":{"registrar":"ada","problem":"no policy allows it"}},"started":1790000000200,"finished":1790000000300,"invocations":[{"id":"67e55044-10b1-826f-9247-bb680e5fe0c1","target":"67e55044-10b1-426f-9247-bb680e5fe0c8","target_type":"RESOURCE_GROUP","owner_information":"","command":null,"state":"Failed","reason":{"NotAllowed":{"registrar":"ada","problem":"no policy allows it"}},"started":null,"finished":1790000000300}]}"#,
     );
 }
 

@@ -90,8 +90,9 @@ pub(super) fn window(window: &WindowRecord) -> Result<(), WindowError> {
             fleetwright_schedule::Schedule::new(expression, fleetwright_schedule::Instant::default());
         schedule.put_off(days).map_err(|error| wrong(error.to_string()))?;
     }
+    // As they were written: a start that is past means now, and an end that is past that it opens no more.
     if let (Some(start), Some(end)) = (&window.start, &window.end)
-        && end.at <= start.at
+        && end.at <= date("the start date", &start.text)?.at
     {
         return Err(wrong(format!(
             "the end date {} is not later than the start date {}",

@@ -16,14 +16,20 @@ pub type TimeKey = (WindowId, Reverse<u64>, ExecutionId);
 pub type Executions = (Vec<(ExecutionId, ExecutionRecord)>, Option<TimeKey>);
 
 fn unknown(id: &ExecutionId) -> WindowError {
-    Fault::DoesNotExist
-        .because(format!("there is no execution {id}: `window executions` shows those that are kept"))
+    Fault::DoesNotExist.because(format!(
+        "Window execution {id} does not exist: `window executions` shows those that are kept"
+    ))
 }
 
 /// An execution.
 pub async fn get(house: &House, id: &ExecutionId) -> Result<ExecutionRecord, WindowError> {
     let row = WINDOW_EXECUTION.get(&*house.store, id).await?;
     row.map(|row| row.value).ok_or_else(|| unknown(id))
+}
+
+/// Of which window an execution is, if there is one.
+pub async fn window_of(house: &House, id: &ExecutionId) -> Result<Option<WindowId>, WindowError> {
+    Ok(WINDOW_EXECUTION.get(&*house.store, id).await?.map(|row| row.value.window))
 }
 
 /// The executions of a window that pass, newest first.
@@ -74,7 +80,7 @@ pub async fn task(house: &House, id: &ExecutionId, run: &TaskRunId) -> Result<Ta
     let row = WINDOW_TASK_RUN.get(&*house.store, &(id.clone(), run.clone())).await?;
     row.map(|row| row.value).ok_or_else(|| {
         Fault::DoesNotExist
-            .because(format!("execution {id} has no task {run}: `window show` lists its tasks"))
+            .because(format!("Window execution {id} has no task {run}: `window executions` shows its tasks"))
     })
 }
 

@@ -61,6 +61,9 @@ fn of_task(execution: &ExecutionRecord, run: &TaskRunRecord) -> Explanation {
         fact("priority", run.task.priority.to_string()),
         fact("cut-off behaviour", run.task.cutoff.name()),
     ];
+    if let Some(registrar) = &run.task.registrar {
+        facts.push(fact("registered by", format!("{}, {}", registrar.name, rfc3339(registrar.at))));
+    }
     if let Some(after) = &run.task.after {
         facts.push(fact("depends on", format!("task {} having {}", after.task, after.result)));
     }

@@ -193,11 +193,7 @@ async fn check_calendars(house: &House, window: &WindowRecord) -> Result<(), Win
 }
 
 async fn refuse_more(house: &House) -> Result<(), WindowError> {
-    let mut count = 0;
-    let mut pages = Pages::of(&WINDOW, ());
-    while let Some(rows) = pages.next(&*house.store).await? {
-        count += rows.len();
-    }
+    let count = WINDOW.count(&*house.store, &(), WINDOWS_MAX).await?;
     if count < WINDOWS_MAX {
         return Ok(());
     }
@@ -207,7 +203,8 @@ async fn refuse_more(house: &House) -> Result<(), WindowError> {
 
 /// The answer to a window that does not exist.
 pub(super) fn unknown(id: &WindowId) -> WindowError {
-    Fault::DoesNotExist.because(format!("there is no window {id}: `window list` shows those that exist"))
+    Fault::DoesNotExist
+        .because(format!("Maintenance window {id} does not exist: `window list` shows those that exist"))
 }
 
 pub(super) async fn row(house: &House, id: &WindowId) -> Result<Row<WindowId, WindowRecord>, WindowError> {
@@ -227,7 +224,7 @@ pub async fn resolve(house: &House, wanted: &str) -> Result<WindowId, WindowErro
     match found.as_slice() {
         [one] => Ok(one.clone()),
         [] => Err(Fault::DoesNotExist.because(format!(
-            "there is no window `{}`: `window list` shows those that exist",
+            "Maintenance window `{}` does not exist: `window list` shows those that exist",
             check::shown(wanted)
         ))),
         several => Err(check::wrong(format!(

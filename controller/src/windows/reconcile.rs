@@ -1,11 +1,14 @@
 //! The scheduler: fires what is due, and carries on what is open.
 //!
-//! It holds a lease, sleeps until the first row of the index of what is due, and wakes for changes of that index, of
-//! executions and of commands. At rest it reads nothing, however many windows there are. An occurrence is one commit:
-//! its execution with its tasks, and the window moved on to the next one, all on condition of the lease and of the
-//! window as it was read. Whatever is killed when, the occurrence is either still due or has its record.
+//! It holds a lease, sleeps until the first row of the index of what is due, and wakes for changes of that index, for
+//! executions that are to be cancelled, and for the ends of commands that one of its executions waits for. At rest it
+//! reads nothing, however many windows there are, and commands of others cost it a look at their ids.
+//!
+//! An occurrence is one commit: its execution with its tasks, and the window moved on to the next one, all on condition
+//! of the lease and of the window as it was read. Whatever is killed when, the occurrence is either still due or has its
+//! record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +28,7 @@ use crate::house::House;
 use crate::lease::{self, Asked, Term};
 use crate::records::Pages;
 use crate::tables::{
-    COMMAND, WINDOW, WINDOW_DUE, WINDOW_EXECUTION, WINDOW_EXECUTION_OPEN, WINDOW_EXECUTION_TIME,
+    COMMAND_OPEN, WINDOW, WINDOW_DUE, WINDOW_EXECUTION, WINDOW_EXECUTION_OPEN, WINDOW_EXECUTION_TIME,
     WINDOW_TASK_RUN,
 };
 
@@ -82,6 +85,9 @@ struct Scheduler {
     open: BTreeMap<ExecutionId, Waiting>,
     /// Those of them that are to be looked at.
     dirty: BTreeSet<ExecutionId>,
+    /// Which of them a command belongs to.
+    waiting: HashMap<CommandId, ExecutionId>,
+    /// When the first row of the index is due, or earlier.
     next_due: Option<Timestamp>,
 }
 
@@ -102,14 +108,15 @@ impl Scheduler {
         let watches = Watches {
             due: WINDOW_DUE.watch(&*house.store, &(), from),
             executions: WINDOW_EXECUTION.watch(&*house.store, &(), from),
-            commands: COMMAND.watch(&*house.store, &(), from),
+            commands: COMMAND_OPEN.watch(&*house.store, &(), from),
         };
         let mut dirty = BTreeSet::new();
         let mut pages = Pages::of(&WINDOW_EXECUTION_OPEN, ());
         while let Some(rows) = pages.next(&*house.store).await? {
             dirty.extend(rows.into_iter().map(|row| row.key));
         }
-        Ok(Ok(Self { term, watches, open: BTreeMap::new(), dirty, next_due: None }))
+        let next_due = Some(Timestamp::default());
+        Ok(Ok(Self { term, watches, open: BTreeMap::new(), dirty, waiting: HashMap::new(), next_due }))
     }
 
     async fn work(&mut self, house: &Arc<House>, holder: &str) -> Left {
@@ -146,20 +153,16 @@ impl Scheduler {
 
     /// Does what is due. Returns whether something failed and is to be tried again.
     async fn act(&mut self, house: &Arc<House>) -> Result<bool, WindowError> {
-        let mut failed = self.fire(house).await?;
         let now = house.clock.now();
+        let due = self.next_due.is_some_and(|at| at <= now);
+        let mut failed = if due { self.fire(house).await? } else { false };
         let timed = self.open.iter().filter(|(_, waiting)| waiting.until.is_some_and(|until| until <= now));
         self.dirty.extend(timed.map(|(id, _)| id.clone()).collect::<Vec<_>>());
         let dirty: Vec<_> = std::mem::take(&mut self.dirty).into_iter().collect();
         let results = join_all(dirty.iter().map(|id| run::advance(house, &self.term, id))).await;
         for (id, result) in dirty.into_iter().zip(results) {
             match result {
-                Ok(waiting) if waiting.over => {
-                    self.open.remove(&id);
-                }
-                Ok(waiting) => {
-                    self.open.insert(id, waiting);
-                }
+                Ok(waiting) => self.keep(id, waiting),
                 Err(error) => {
                     // A conflict is a change that somebody made, and is decided from what is there now.
                     if error.fault.kind() != Kind::Conflict {
@@ -180,7 +183,7 @@ impl Scheduler {
         loop {
             let now = house.clock.now();
             let page = WINDOW_DUE.scan(&*house.store, &(), None, FIRE_TOGETHER).await?;
-            self.next_due = page.rows.iter().map(|row| row.key.0).find(|at| *at > now);
+            self.next_due = page.rows.first().map(|row| row.key.0);
             let due: Vec<_> = page.rows.into_iter().map(|row| row.key).filter(|(at, _)| *at <= now).collect();
             if due.is_empty() || in_vain > IN_VAIN_MAX {
                 return Ok(!due.is_empty());
@@ -206,59 +209,85 @@ impl Scheduler {
         }
     }
 
-    async fn wait(&mut self, house: &House, failed: bool) -> Result<(), WatchError> {
-        let retry = failed.then(|| house.clock.now().plus(RETRY_AFTER));
-        let timed = self.open.values().filter_map(|waiting| waiting.until);
-        let moments = timed.chain(self.next_due).chain(retry).chain([self.term.renew_at()]);
-        let wake = moments.min().unwrap_or_else(|| self.term.renew_at());
-        let (executions, commands) = tokio::select! {
-            () = house.clock.sleep_until(wake) => return Ok(()),
-            change = self.watches.due.next() => {
-                change?;
-                (None, None)
-            }
-            change = self.watches.executions.next() => (Some(change?), None),
-            change = self.watches.commands.next() => (None, Some(change?)),
-        };
-        executions.iter().for_each(|change| self.note_execution(change));
-        commands.iter().for_each(|change| self.note_command(change));
-        for _ in 0..BURST_MAX {
-            if let Some(change) = self.watches.commands.try_next() {
-                self.note_command(&change?);
-            } else if let Some(change) = self.watches.executions.try_next() {
-                self.note_execution(&change?);
-            } else if let Some(change) = self.watches.due.try_next() {
-                change?;
-            } else {
-                break;
-            }
+    fn keep(&mut self, id: ExecutionId, waiting: Waiting) {
+        for command in self.open.remove(&id).into_iter().flat_map(|before| before.commands) {
+            self.waiting.remove(&command);
         }
-        Ok(())
+        if !waiting.over {
+            self.waiting.extend(waiting.commands.iter().map(|command| (command.clone(), id.clone())));
+            self.open.insert(id, waiting);
+        }
     }
 
-    fn note_execution(&mut self, change: &Change) {
+    /// Until something is to be done.
+    async fn wait(&mut self, house: &House, failed: bool) -> Result<(), WatchError> {
+        let retry = failed.then(|| house.clock.now().plus(RETRY_AFTER));
+        let timed = self.open.values().filter_map(|waiting| waiting.until).min();
+        loop {
+            // What is due and failed is tried again with the rest.
+            let due = self.next_due.filter(|_| !failed);
+            let moments = timed.into_iter().chain(due).chain(retry).chain([self.term.renew_at()]);
+            let wake = moments.min().unwrap_or_else(|| self.term.renew_at());
+            let mut woken = tokio::select! {
+                () = house.clock.sleep_until(wake) => return Ok(()),
+                change = self.watches.due.next() => self.note_due(&change?),
+                change = self.watches.executions.next() => self.note_execution(&change?),
+                change = self.watches.commands.next() => self.note_command(&change?),
+            };
+            for _ in 0..BURST_MAX {
+                woken |= if let Some(change) = self.watches.commands.try_next() {
+                    self.note_command(&change?)
+                } else if let Some(change) = self.watches.executions.try_next() {
+                    self.note_execution(&change?)
+                } else if let Some(change) = self.watches.due.try_next() {
+                    self.note_due(&change?)
+                } else {
+                    break;
+                };
+            }
+            if woken {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A window that is due earlier than what is waited for: the sleep is too long, and nothing is to be done yet.
+    fn note_due(&mut self, change: &Change) -> bool {
+        for row in WINDOW_DUE.decode_change(change) {
+            if let RowChange::Put(row) = row {
+                let at = row.key.0;
+                self.next_due = Some(self.next_due.map_or(at, |next| next.min(at)));
+            }
+        }
+        false
+    }
+
+    /// Somebody wants an execution to be cancelled; every other change of one is the scheduler's own.
+    fn note_execution(&mut self, change: &Change) -> bool {
+        let mut woken = false;
         for row in WINDOW_EXECUTION.decode_change(change) {
             if let RowChange::Put(row) = row
                 && !row.value.state.is_final()
+                && row.value.cancel.is_some()
             {
                 self.dirty.insert(row.key);
+                woken = true;
             }
         }
+        woken
     }
 
-    fn note_command(&mut self, change: &Change) {
-        for row in COMMAND.decode_change(change) {
-            if let RowChange::Put(row) = row
-                && row.value.outcome.is_some()
+    fn note_command(&mut self, change: &Change) -> bool {
+        let mut woken = false;
+        for row in COMMAND_OPEN.decode_change(change) {
+            if let RowChange::Deleted(command) = row
+                && let Some(execution) = self.waiting.remove(&command)
             {
-                self.note_end(&row.key);
+                self.dirty.insert(execution);
+                woken = true;
             }
         }
-    }
-
-    fn note_end(&mut self, command: &CommandId) {
-        let waiting = self.open.iter().filter(|(_, waiting)| waiting.commands.contains(command));
-        self.dirty.extend(waiting.map(|(id, _)| id.clone()).collect::<Vec<_>>());
+        woken
     }
 }
 

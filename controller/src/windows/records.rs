@@ -160,8 +160,19 @@ pub struct TaskRecord {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept: BTreeMap<String, serde_json::Value>,
     pub created: Timestamp,
+    /// None: the controller itself, for what administrators registered before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registrar: Option<Registrar>,
 }
 json_record!(TaskRecord, 1);
+
+/// Who stands for a task: the operator who registered it or was the last to change it, and when. It is done with what
+/// he may do when it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registrar {
+    pub name: String,
+    pub at: Timestamp,
+}
 
 /// What a task does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -377,6 +388,11 @@ pub enum Reason {
     Refused {
         problem: String,
     },
+    /// Whoever stands for the task may not do any more what it does.
+    NotAllowed {
+        registrar: String,
+        problem: String,
+    },
     CommandGone {},
     TargetGone {
         target: TargetId,
@@ -444,6 +460,9 @@ impl Reason {
             Self::EndOfWindow { end } => format!("cancelled at the end of the window, {}", rfc3339(*end)),
             Self::Command { details, text } => format!("{details}: {text}"),
             Self::Refused { problem } => problem.clone(),
+            Self::NotAllowed { registrar, problem } => {
+                format!("operator {registrar}, who registered the task, may not do this now: {problem}")
+            }
             Self::CommandGone {} => "its command is not kept any more".into(),
             Self::TargetGone { target } => {
                 format!("target {target} is not registered with the window any more")
@@ -510,6 +529,9 @@ pub struct InvocationRecord {
     pub id: InvocationId,
     /// None: the task names its nodes itself.
     pub target: Option<TargetId>,
+    /// None: the task names its nodes itself, or the target was gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_type: Option<ResourceType>,
     pub owner_information: String,
     pub command: Option<CommandId>,
     pub state: State,

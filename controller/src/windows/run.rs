@@ -13,9 +13,10 @@ use super::ids::{ExecutionId, InvocationId, TaskRunId};
 use super::plan::{self, CommandEnd, Facts, Move};
 use super::pseudo::{self, Values};
 use super::records::{
-    ExecutionRecord, InvocationRecord, Reason, ResourceType, RunCommand, State, TaskRunRecord, TaskTargets,
-    Work,
+    ExecutionRecord, InvocationRecord, Reason, ResourceType, RunCommand, State, TaskRecord, TaskRunRecord,
+    TaskTargets, Work,
 };
+use super::rights;
 use crate::calendars;
 use crate::commands::cancel;
 use crate::commands::operations::{self as commands, Status};
@@ -264,18 +265,18 @@ async fn lay_out(
     };
     let mut invocations = Vec::with_capacity(targets.len());
     for (place, target) in targets.into_iter().enumerate() {
-        let owner_information = match &target {
+        let known = match &target {
             Some(id) => {
-                let key = (execution.window.clone(), id.clone());
-                let known = WINDOW_TARGET.get(&*house.store, &key).await?;
-                known.map(|row| row.value.owner_information).unwrap_or_default()
+                let row = WINDOW_TARGET.get(&*house.store, &(execution.window.clone(), id.clone())).await?;
+                row.map(|row| row.value)
             }
-            None => String::new(),
+            None => None,
         };
         invocations.push(InvocationRecord {
             id: InvocationId::of(&row.key.1, place),
             target,
-            owner_information,
+            target_type: known.as_ref().map(|target| target.resource_type),
+            owner_information: known.map(|target| target.owner_information).unwrap_or_default(),
             command: None,
             state: State::Pending,
             reason: Reason::WaitingForTurn {},
@@ -352,9 +353,22 @@ async fn begin(
             one.reason = Reason::NotSentYet { problem: problem.message };
             return Ok(false);
         }
-        Err(problem) => end(one, State::Failed, Reason::Refused { problem: problem.message }, now),
+        Err(problem) => {
+            let reason = refused(&row.value.task, problem);
+            end(&mut row.value.invocations[place], State::Failed, reason, now);
+        }
     }
     Ok(true)
+}
+
+fn refused(task: &TaskRecord, refusal: Refusal) -> Reason {
+    let problem = refusal.message;
+    match &task.registrar {
+        Some(registrar) if refusal.kind == Kind::Denied => {
+            Reason::NotAllowed { registrar: registrar.name.clone(), problem }
+        }
+        _ => Reason::Refused { problem },
+    }
 }
 
 fn passes_by_itself(kind: Kind) -> bool {
@@ -371,6 +385,10 @@ async fn wish(
     let one = &row.value.invocations[place];
     let task = &row.value.task;
     let Work::RunCommand(run) = &task.work else { return Ok(Err(Reason::NoAutomation {})) };
+    let asked_by = match rights::acting(house, task) {
+        Ok(asked_by) => asked_by,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let (targets, target_type) = match (&one.target, &task.targets) {
         (Some(id), _) => {
             let key = (execution.value.window.clone(), id.clone());
@@ -408,7 +426,7 @@ async fn wish(
         comment: run.comment.clone(),
         client_token,
         requested_by: format!("window {}", execution.value.window),
-        asked_by: None,
+        asked_by,
         when_empty: WhenEmpty::Keep,
         notify: run.notify.as_ref().map(|notify| NotifyWish {
             url: notify.url.clone(),

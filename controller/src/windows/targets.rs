@@ -8,7 +8,9 @@ use super::fault::{Fault, WindowError};
 use super::ids::{TargetId, TaskId, WindowId};
 use super::operations::{self, Change, busy};
 use super::records::{ResourceType, TargetRecord, TaskTargets};
+use super::rights;
 use super::tokens::Token;
+use crate::access::Principal;
 use crate::house::House;
 use crate::records::{COMMIT_ATTEMPTS, Pages};
 use crate::tables::{WINDOW, WINDOW_TARGET};
@@ -133,8 +135,9 @@ fn apply(record: &mut TargetRecord, wish: TargetWish) -> Result<(), WindowError>
 
 /// The answer to a target that the window does not have.
 pub(super) fn unknown(window: &WindowId, id: &TargetId) -> WindowError {
-    Fault::DoesNotExist
-        .because(format!("window {window} has no target {id}: `window show` lists its targets"))
+    Fault::DoesNotExist.because(format!(
+        "Window target {id} does not exist in maintenance window {window}: `window show` lists its targets"
+    ))
 }
 
 /// Every target of a window, by id.
@@ -147,13 +150,15 @@ pub async fn all(house: &House, window: &WindowId) -> Result<Vec<(TargetId, Targ
     Ok(found)
 }
 
-/// Changes a target. Durable when this returns.
+/// Changes a target. Durable when this returns. Whoever changes on what tasks run has to be allowed what they do; None
+/// asks for the controller itself.
 pub async fn update(
     house: &House,
     window: &WindowId,
     id: &TargetId,
     wish: TargetWish,
     change: Change,
+    asked_by: Option<&Principal>,
 ) -> Result<TargetRecord, WindowError> {
     for _ in 0..COMMIT_ATTEMPTS {
         let window_row = operations::row(house, window).await?;
@@ -167,6 +172,14 @@ pub async fn update(
         }
         apply(&mut row.value, wish.clone())?;
         row.value.resource_type = implied(&row.value);
+        if let Some(principal) = asked_by {
+            let changed = [(id.clone(), row.value.clone())];
+            for (_, task) in super::tasks::all(house, window).await? {
+                if uses(&task.targets, id) {
+                    rights::check(house, principal, &task, &changed).await?;
+                }
+            }
+        }
         let mut batch = Batch::new();
         WINDOW.replace(&mut batch, &window_row)?;
         WINDOW_TARGET.replace(&mut batch, &row)?;
@@ -211,6 +224,9 @@ pub async fn deregister(
 
 async fn user(house: &House, window: &WindowId, id: &TargetId) -> Result<Option<TaskId>, WindowError> {
     let tasks = super::tasks::all(house, window).await?;
-    let uses = |targets: &TaskTargets| matches!(targets, TaskTargets::Window(ids) if ids.contains(id));
-    Ok(tasks.into_iter().find(|(_, task)| uses(&task.targets)).map(|(task, _)| task))
+    Ok(tasks.into_iter().find(|(_, task)| uses(&task.targets, id)).map(|(task, _)| task))
+}
+
+fn uses(targets: &TaskTargets, id: &TargetId) -> bool {
+    matches!(targets, TaskTargets::Window(ids) if ids.contains(id))
 }

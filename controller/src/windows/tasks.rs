@@ -11,8 +11,12 @@ use super::fault::{Fault, WindowError};
 use super::ids::{TargetId, TaskId, WindowId};
 use super::operations::{self, Change, busy};
 use super::pseudo;
-use super::records::{After, Cutoff, RunCommand, TargetRecord, TaskRecord, TaskTargets, WindowRecord, Work};
+use super::records::{
+    After, Cutoff, Registrar, RunCommand, TargetRecord, TaskRecord, TaskTargets, WindowRecord, Work,
+};
+use super::rights;
 use super::tokens::Token;
+use crate::access::Principal;
 use crate::commands::limits::{parse_concurrency, parse_errors};
 use crate::commands::notify::Notify;
 use crate::documents::find;
@@ -37,6 +41,11 @@ pub struct TaskWish {
     pub description: Option<String>,
     pub document: Option<String>,
     pub work: Option<Work>,
+    /// Parts of the work, where that is not said as a whole.
+    pub version: Option<String>,
+    pub parameters: Option<BTreeMap<String, Vec<String>>>,
+    /// 0: SSM's default.
+    pub timeout_seconds: Option<u32>,
     /// `WindowTargetIds` or `InstanceIds` with their values; none: without targets.
     pub targets: Option<Vec<(String, Vec<String>)>>,
     pub priority: Option<u32>,
@@ -56,6 +65,9 @@ pub struct NewTask {
     pub wish: TaskWish,
     #[serde(skip)]
     pub client_token: String,
+    /// Who has to be allowed what the task does, now and whenever it is done; None: the controller itself.
+    #[serde(skip)]
+    pub asked_by: Option<Principal>,
 }
 
 /// Registers a task. Durable when this returns.
@@ -81,8 +93,11 @@ pub async fn register(house: &House, new: NewTask) -> Result<TaskId, WindowError
         // Among equals the one that was registered first comes first, however fast the next one came.
         let later = others.iter().map(|(_, other)| other.created.plus(Duration::from_millis(1)));
         record.created = later.chain([record.created]).max().unwrap_or(record.created);
-        let record =
+        let mut record =
             checked(house, &new.window, &window.value, &id, record, new.wish.clone(), &others).await?;
+        if let Some(principal) = &new.asked_by {
+            stand_for(house, &new.window, principal, &mut record).await?;
+        }
         let mut batch = Batch::new();
         WINDOW.replace(&mut batch, &window)?;
         WINDOW_TASK.insert(&mut batch, &(new.window.clone(), id.clone()), &record)?;
@@ -116,7 +131,20 @@ fn blank(house: &House, wish: &TaskWish) -> Result<TaskRecord, WindowError> {
         service_role: String::new(),
         kept: BTreeMap::new(),
         created: house.clock.now(),
+        registrar: None,
     })
+}
+
+/// From here on the task is done with what this operator may do.
+async fn stand_for(
+    house: &House,
+    window: &WindowId,
+    principal: &Principal,
+    record: &mut TaskRecord,
+) -> Result<(), WindowError> {
+    rights::check(house, principal, record, &super::targets::all(house, window).await?).await?;
+    record.registrar = Some(Registrar { name: principal.name.to_string(), at: house.clock.now() });
+    Ok(())
 }
 
 async fn checked(
@@ -167,6 +195,19 @@ fn apply(record: &mut TaskRecord, wish: TaskWish) -> Result<(), WindowError> {
     set(&mut record.service_role, wish.service_role);
     if let Some(work) = wish.work {
         record.work = work;
+    }
+    match &mut record.work {
+        Work::RunCommand(run) => {
+            set(&mut run.version, wish.version);
+            run.parameters = wish.parameters.unwrap_or(std::mem::take(&mut run.parameters));
+            if let Some(seconds) = wish.timeout_seconds {
+                run.timeout_seconds = (seconds != 0).then_some(seconds);
+            }
+        }
+        Work::Automation { version, parameters } => {
+            set(version, wish.version);
+            *parameters = wish.parameters.unwrap_or(std::mem::take(parameters));
+        }
     }
     if let Some(targets) = wish.targets {
         record.targets = read_targets(targets)?;
@@ -337,7 +378,9 @@ fn check_order(id: &TaskId, record: &TaskRecord, others: &[(TaskId, TaskRecord)]
 
 /// The answer to a task that the window does not have.
 pub(super) fn unknown(window: &WindowId, id: &TaskId) -> WindowError {
-    Fault::DoesNotExist.because(format!("window {window} has no task {id}: `window show` lists its tasks"))
+    Fault::DoesNotExist.because(format!(
+        "Window task {id} does not exist in maintenance window {window}: `window show` lists its tasks"
+    ))
 }
 
 /// Every task of a window, in the order in which they run.
@@ -360,13 +403,15 @@ pub async fn get(house: &House, window: &WindowId, id: &TaskId) -> Result<TaskRe
     row.map(|row| row.value).ok_or_else(|| unknown(window, id))
 }
 
-/// Changes a task. Durable when this returns. An occurrence that is open goes on with the task as it was.
+/// Changes a task. Durable when this returns. An occurrence that is open goes on with the task as it was. Whoever
+/// changes it stands for it from then on.
 pub async fn update(
     house: &House,
     window: &WindowId,
     id: &TaskId,
     wish: TaskWish,
     change: Change,
+    asked_by: Option<&Principal>,
 ) -> Result<TaskRecord, WindowError> {
     for _ in 0..COMMIT_ATTEMPTS {
         let window_row = operations::row(house, window).await?;
@@ -382,11 +427,15 @@ pub async fn update(
             let mut whole = wish.clone();
             whole.document.get_or_insert_with(|| row.value.document.clone());
             whole.work.get_or_insert_with(|| row.value.work.clone());
-            row.value = TaskRecord { created, ..blank(house, &whole)? };
+            let registrar = row.value.registrar.take();
+            row.value = TaskRecord { created, registrar, ..blank(house, &whole)? };
         }
         let others = all(house, window).await?;
         let record = row.value.clone();
         row.value = checked(house, window, &window_row.value, id, record, wish.clone(), &others).await?;
+        if let Some(principal) = asked_by {
+            stand_for(house, window, principal, &mut row.value).await?;
+        }
         let mut batch = Batch::new();
         WINDOW.replace(&mut batch, &window_row)?;
         WINDOW_TASK.replace(&mut batch, &row)?;

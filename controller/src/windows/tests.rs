@@ -31,6 +31,7 @@ use crate::tests::node;
 
 mod kills;
 mod occurrences;
+mod rights;
 mod running;
 mod wishes;
 
@@ -201,7 +202,7 @@ fn task_wish(priority: u32, targets: &[&TargetId]) -> TaskWish {
 }
 
 async fn task(house: &House, window: &WindowId, wish: TaskWish) -> TaskId {
-    let new = NewTask { window: window.clone(), wish, client_token: String::new() };
+    let new = NewTask { window: window.clone(), wish, client_token: String::new(), asked_by: None };
     tasks::register(house, new).await.unwrap()
 }
 

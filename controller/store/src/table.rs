@@ -117,6 +117,28 @@ impl<K: TableKey, V: Codec> Table<K, V> {
         }
     }
 
+    /// How many rows there are below `prefix`, readable or not, and at most `most`: no value is looked into.
+    pub async fn count(
+        &self,
+        store: &dyn Store,
+        prefix: &impl KeyPrefix<K>,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        const AT_ONCE: usize = 1_000;
+        let prefix = self.prefix_bytes(prefix);
+        let (mut count, mut after) = (0, None);
+        while count < most {
+            let wanted = AT_ONCE.min(most - count);
+            let entries = store.scan(&prefix, after.as_deref(), wanted).await?;
+            count += entries.len();
+            if entries.len() < wanted {
+                break;
+            }
+            after = entries.last().map(|entry| entry.key.clone());
+        }
+        Ok(count)
+    }
+
     /// Writes the row whatever was there before. For rows that were read, prefer [`Table::replace`].
     pub fn put(&self, batch: &mut Batch, key: &K, value: &V) -> Result<(), RecordError> {
         batch.put(self.key_bytes(key), value.encode(&Kept::default())?);

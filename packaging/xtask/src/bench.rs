@@ -15,6 +15,8 @@ mod fleet;
 mod machine;
 mod process;
 mod run_lines;
+mod simulator;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,6 +40,9 @@ pub(crate) enum Bench {
     /// A controller and one real agent: memory, CPU and disk of the agent, and how long `fleetwright run` takes
     #[command(after_long_help = "Example:\n  cargo xtask bench agent --json agent.json")]
     Agent(AgentArguments),
+    /// A controller with many maintenance windows: what they cost at rest, and how soon one over all agents starts
+    #[command(after_long_help = "Example:\n  cargo xtask bench windows --agents 10000 --json windows.json")]
+    Windows(WindowsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +82,27 @@ pub(crate) struct AgentArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WindowsArguments {
+    /// How many windows rest
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    windows: u32,
+    /// Over how many agents the window opens whose start is measured
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    agents: u32,
+    /// For how long the controller is left alone to see what windows cost at rest
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    rest_seconds: u64,
+    /// Where to write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+#[derive(Debug, Args)]
 struct Programs {
     /// Measure the release programs that are there, and do not build them anew
     #[arg(long)]
@@ -97,6 +123,7 @@ pub(crate) fn perform(bench: Bench) -> Result<()> {
     match bench {
         Bench::Fleet(arguments) => fleet(&arguments),
         Bench::Agent(arguments) => agent(&arguments),
+        Bench::Windows(arguments) => windows(&arguments),
     }
 }
 
@@ -125,6 +152,16 @@ fn fleet(arguments: &FleetArguments) -> Result<()> {
 fn agent(arguments: &AgentArguments) -> Result<()> {
     arguments.programs.make_ready(&[PROGRAMS])?;
     let mut figures = agent::measure(Duration::from_secs(arguments.rest_seconds), arguments.runs)?;
+    machine::describe(&mut figures);
+    finish(&figures, arguments.json.as_deref())
+}
+
+fn windows(arguments: &WindowsArguments) -> Result<()> {
+    arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
+    process::raise_file_limit();
+    let rest = Duration::from_secs(arguments.rest_seconds);
+    let settings = windows::Settings { windows: arguments.windows, agents: arguments.agents, rest };
+    let mut figures = windows::measure(&settings)?;
     machine::describe(&mut figures);
     finish(&figures, arguments.json.as_deref())
 }

@@ -37,7 +37,7 @@ async fn window(house: &House) -> WindowId {
             priority: Some(priority),
             ..TaskWish::default()
         };
-        let new = NewTask { window: window.clone(), wish, client_token: String::new() };
+        let new = NewTask { window: window.clone(), wish, client_token: String::new(), asked_by: None };
         tasks::register(house, new).await.unwrap();
     }
     window

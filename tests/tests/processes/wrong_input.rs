@@ -12,6 +12,8 @@ use crate::site::{Activation, Operator, Site, free_address};
 mod certificates;
 #[path = "wrong_input/secrets.rs"]
 mod secrets;
+#[path = "wrong_input/windows.rs"]
+mod windows;
 
 const USAGE: i32 = 2;
 const REFUSED: i32 = 3;

@@ -104,6 +104,7 @@ pub(crate) struct WindowTask {
     pub(crate) cancel_at_end: bool,
     pub(crate) after_task_id: Option<String>,
     pub(crate) after_failure: bool,
+    pub(crate) registered_by: String,
 }
 
 impl From<control::WindowTask> for WindowTask {
@@ -124,6 +125,7 @@ impl From<control::WindowTask> for WindowTask {
             cancel_at_end: wire.cancel_at_end,
             after_task_id: given(wire.after_task_id),
             after_failure: wire.after_failure,
+            registered_by: wire.registered_by,
         }
     }
 }

@@ -28,8 +28,9 @@ pub enum CalendarVerb {
     /// Keep a calendar, or a new version of it, from an iCalendar file
     #[command(
         long_about = "Keep a calendar, or a new version of it, from an iCalendar file.\n\nA calendar is open, and \
-            closed during its events; one that says X-CALENDAR-TYPE:DEFAULT_CLOSED is the other way round. Windows that \
-            name it start nothing while it is closed.",
+            closed during its events; one that says X-CALENDAR-TYPE:DEFAULT_CLOSED is the other way round. \
+            Events come again as RRULE (DAILY to YEARLY), RDATE and EXDATE say. Windows that name it start nothing while \
+            it is closed.",
         after_long_help = help::ending(&["fleetwright calendar put freeze ./freeze.ics"]),
     )]
     Put(PutArgs),

@@ -226,11 +226,19 @@ fn fields(now: fleetwright_proto::clock::Timestamp, window: &Window) -> Vec<(&'s
         ),
         ("calendars", window.calendars.join(", ")),
         ("tags", tags.join(", ")),
-        ("opens next", time::absolute(now, window.next_at)),
+        ("opens next", opens_next(now, window)),
         ("open execution", window.open_execution_id.clone().unwrap_or_default()),
         ("created", time::absolute(now, window.created_at)),
         ("created by", window.created_by.clone()),
     ]
+}
+
+fn opens_next(now: fleetwright_proto::clock::Timestamp, window: &Window) -> String {
+    match (window.next_at, window.enabled) {
+        (None, true) => "never again".to_owned(),
+        (None, false) => "not while it is disabled".to_owned(),
+        (next, _) => time::absolute(now, next),
+    }
 }
 
 fn whole_fields(

@@ -16,6 +16,7 @@ use fleetwright_proto::control::inventory_server::InventoryServer;
 use fleetwright_proto::control::keys_server::KeysServer;
 use fleetwright_proto::control::nodes_server::NodesServer;
 use fleetwright_proto::control::parameters_server::ParametersServer;
+use fleetwright_proto::control::windows_server::WindowsServer;
 use fleetwright_proto::control::{
     AccessKey, AccessPolicy, Activation, Association, AuditLine, CancelCommandRequest,
     ChangeDocumentTagsRequest, Command, CreateAccessKeyRequest, CreateActivationRequest,
@@ -24,7 +25,7 @@ use fleetwright_proto::control::{
     ListDocumentsRequest, ListNodesRequest, Node, Operator, OutputChunk, Parameter, PutComplianceRequest,
     PutInventoryRequest, PutParameterRequest, QueryInventoryRequest, ReadDocumentResponse,
     SendCommandRequest, SetDefaultVersionRequest, ShareDocumentRequest, ShowInventoryRequest,
-    UpdateDocumentRequest, WaitNodesRequest, WatchCommandResponse,
+    UpdateDocumentRequest, UpdateTaskRequest, WaitNodesRequest, WatchCommandResponse,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -72,6 +73,7 @@ pub(crate) enum Asked {
     Query(QueryInventoryRequest),
     PutInventory(PutInventoryRequest),
     PutCompliance(PutComplianceRequest),
+    UpdateTask(UpdateTaskRequest),
 }
 
 /// What the answers are made of.
@@ -178,6 +180,7 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         "fleetwright.control.v1.Keys" => KeysServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Access" => AccessServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Associations" => AssociationsServer::from_arc(shared).oneshot(request).await,
+        "fleetwright.control.v1.Windows" => WindowsServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Nodes" => NodesServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Inventory" => InventoryServer::from_arc(shared).oneshot(request).await,
         "fleetwright.control.v1.Compliance" => ComplianceServer::from_arc(shared).oneshot(request).await,

@@ -13,17 +13,18 @@ use fleetwright_proto::control::{
     GetWindowExecutionRequest, GetWindowExecutionResponse, GetWindowRequest, GetWindowResponse,
     ListWindowExecutionsRequest, ListWindowExecutionsResponse, ListWindowsRequest, ListWindowsResponse,
     PreviewWindowRequest, PreviewWindowResponse, PreviewedTarget, PreviewedTask, RegisterTargetRequest,
-    RegisterTargetResponse, RegisterTaskRequest, RegisterTaskResponse, UpdateWindowRequest,
-    UpdateWindowResponse, WindowFact, WindowOccurrence,
+    RegisterTargetResponse, RegisterTaskRequest, RegisterTaskResponse, UpdateTargetRequest,
+    UpdateTargetResponse, UpdateTaskRequest, UpdateTaskResponse, UpdateWindowRequest, UpdateWindowResponse,
+    WindowFact, WindowOccurrence,
 };
 use fleetwright_store::Reverse;
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::doors::access::operator;
+use crate::access::policy::{Kind, Resource};
+use crate::doors::access::{Asker, operator};
 use crate::error::Refusal;
 use crate::house::House;
-use crate::windows::fault::WindowError;
 use crate::windows::ids::{ExecutionId, WindowId};
 use crate::windows::operations::{self, Change, NewWindow};
 use crate::windows::preview::{self, Occurrence};
@@ -47,8 +48,19 @@ impl WindowsDoor {
         Self { house }
     }
 
-    async fn window(&self, wanted: &str) -> Result<WindowId, WindowError> {
-        operations::resolve(&self.house, wanted).await
+    /// The window, if whoever asks may do with it what he asks for.
+    async fn window<T>(&self, request: &Request<T>, wanted: &str) -> Result<WindowId, Refusal> {
+        let id = operations::resolve(&self.house, wanted).await?;
+        Asker::of(request.extensions())?.may(&self.house, &Resource::Named(Kind::Window, id.as_str()))?;
+        Ok(id)
+    }
+
+    /// The execution, if whoever asks may do with its window what he asks for.
+    async fn execution<T>(&self, request: &Request<T>, wanted: &str) -> Result<ExecutionId, Refusal> {
+        let id: ExecutionId = parse(wanted)?;
+        let window = executions::get(&self.house, &id).await?.window;
+        Asker::of(request.extensions())?.may(&self.house, &Resource::Named(Kind::Window, window.as_str()))?;
+        Ok(id)
     }
 }
 
@@ -63,7 +75,11 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<CreateWindowRequest>,
     ) -> Result<Response<CreateWindowResponse>, Status> {
-        let created_by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        // One that is not there yet has a name, and no id.
+        let name = request.get_ref().settings.as_ref().and_then(|settings| settings.name.as_deref());
+        asker.may(&self.house, &Resource::Named(Kind::Window, name.unwrap_or_default()))?;
+        let created_by = asker.principal.name.to_string();
         let CreateWindowRequest { settings, tags, client_token } = request.into_inner();
         let wish = views::wish(settings.unwrap_or_default());
         let new = NewWindow { wish, tags: tags.into_iter().collect(), client_token, created_by };
@@ -89,7 +105,7 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<GetWindowRequest>,
     ) -> Result<Response<GetWindowResponse>, Status> {
-        let id = self.window(&request.into_inner().window).await?;
+        let id = self.window(&request, &request.get_ref().window).await?;
         let whole = operations::whole(&self.house, &id).await?;
         Ok(Response::new(GetWindowResponse {
             window: Some(views::window(&id, whole.window)),
@@ -102,8 +118,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<UpdateWindowRequest>,
     ) -> Result<Response<UpdateWindowResponse>, Status> {
-        let UpdateWindowRequest { window, settings } = request.into_inner();
-        let id = self.window(&window).await?;
+        let id = self.window(&request, &request.get_ref().window).await?;
+        let UpdateWindowRequest { window: _, settings } = request.into_inner();
         let wish = views::wish(settings.unwrap_or_default());
         let record = operations::update(&self.house, &id, wish, Change::Keep).await?;
         Ok(Response::new(UpdateWindowResponse { window: Some(views::window(&id, record)) }))
@@ -113,8 +129,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<DeleteWindowRequest>,
     ) -> Result<Response<DeleteWindowResponse>, Status> {
+        let id = self.window(&request, &request.get_ref().window).await?;
         let by = operator(request.extensions())?;
-        let id = self.window(&request.into_inner().window).await?;
         if !operations::delete(&self.house, &id, &by).await? {
             operations::get(&self.house, &id).await?;
         }
@@ -125,10 +141,11 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<RegisterTargetRequest>,
     ) -> Result<Response<RegisterTargetResponse>, Status> {
-        let RegisterTargetRequest { window, name, description, owner_information, targets } =
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let RegisterTargetRequest { window: _, name, description, owner_information, targets } =
             request.into_inner();
         let new = NewTarget {
-            window: self.window(&window).await?,
+            window,
             resource_type: None,
             wish: TargetWish {
                 targets: Some(targets.into_iter().map(|target| (target.key, target.values)).collect()),
@@ -142,12 +159,24 @@ impl Windows for WindowsDoor {
         Ok(Response::new(RegisterTargetResponse { target_id: id.into() }))
     }
 
+    async fn update_target(
+        &self,
+        request: Request<UpdateTargetRequest>,
+    ) -> Result<Response<UpdateTargetResponse>, Status> {
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let by = Asker::of(request.extensions())?.hand_over();
+        let UpdateTargetRequest { window: _, target_id, change } = request.into_inner();
+        let (id, wish) = (parse(&target_id)?, views::target_change(change.unwrap_or_default()));
+        let record = targets::update(&self.house, &window, &id, wish, Change::Keep, Some(&by)).await?;
+        Ok(Response::new(UpdateTargetResponse { target: Some(views::target(&id, &record)) }))
+    }
+
     async fn deregister_target(
         &self,
         request: Request<DeregisterTargetRequest>,
     ) -> Result<Response<DeregisterTargetResponse>, Status> {
-        let DeregisterTargetRequest { window, target_id, safe } = request.into_inner();
-        let window = self.window(&window).await?;
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let DeregisterTargetRequest { window: _, target_id, safe } = request.into_inner();
         let safety = if safe { Safety::Safe } else { Safety::Unsafe };
         targets::deregister(&self.house, &window, &parse(&target_id)?, safety).await?;
         Ok(Response::new(DeregisterTargetResponse {}))
@@ -157,20 +186,32 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<RegisterTaskRequest>,
     ) -> Result<Response<RegisterTaskResponse>, Status> {
-        let RegisterTaskRequest { window, task } = request.into_inner();
-        let window = self.window(&window).await?;
-        let wish = views::task_wish(task.unwrap_or_default())?;
-        let new = NewTask { window, wish, client_token: String::new() };
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let asked_by = Some(Asker::of(request.extensions())?.hand_over());
+        let wish = views::task_wish(request.into_inner().task.unwrap_or_default())?;
+        let new = NewTask { window, wish, client_token: String::new(), asked_by };
         let id = tasks::register(&self.house, new).await?;
         Ok(Response::new(RegisterTaskResponse { task_id: id.into() }))
+    }
+
+    async fn update_task(
+        &self,
+        request: Request<UpdateTaskRequest>,
+    ) -> Result<Response<UpdateTaskResponse>, Status> {
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let by = Asker::of(request.extensions())?.hand_over();
+        let UpdateTaskRequest { window: _, task_id, change } = request.into_inner();
+        let (id, wish) = (parse(&task_id)?, views::task_change(change.unwrap_or_default())?);
+        let record = tasks::update(&self.house, &window, &id, wish, Change::Keep, Some(&by)).await?;
+        Ok(Response::new(UpdateTaskResponse { task: Some(views::task(&id, &record)) }))
     }
 
     async fn deregister_task(
         &self,
         request: Request<DeregisterTaskRequest>,
     ) -> Result<Response<DeregisterTaskResponse>, Status> {
-        let DeregisterTaskRequest { window, task_id } = request.into_inner();
-        let window = self.window(&window).await?;
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let DeregisterTaskRequest { window: _, task_id } = request.into_inner();
         tasks::deregister(&self.house, &window, &parse(&task_id)?).await?;
         Ok(Response::new(DeregisterTaskResponse {}))
     }
@@ -179,8 +220,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<ListWindowExecutionsRequest>,
     ) -> Result<Response<ListWindowExecutionsResponse>, Status> {
-        let ListWindowExecutionsRequest { window, page_size, page_token } = request.into_inner();
-        let window = self.window(&window).await?;
+        let window = self.window(&request, &request.get_ref().window).await?;
+        let ListWindowExecutionsRequest { window: _, page_size, page_token } = request.into_inner();
         let after = page::after::<(u64, ExecutionId)>(&page_token)?;
         let after = after.map(|(time, id)| (window.clone(), Reverse(time), id));
         let (found, next) =
@@ -195,7 +236,7 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<GetWindowExecutionRequest>,
     ) -> Result<Response<GetWindowExecutionResponse>, Status> {
-        let id: ExecutionId = parse(&request.into_inner().execution_id)?;
+        let id = self.execution(&request, &request.get_ref().execution_id).await?;
         let (execution, tasks) = executions::tasks(&self.house, &id).await?;
         Ok(Response::new(GetWindowExecutionResponse {
             execution: Some(views::execution(&id, &execution)),
@@ -207,8 +248,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<CancelWindowExecutionRequest>,
     ) -> Result<Response<CancelWindowExecutionResponse>, Status> {
+        let id = self.execution(&request, &request.get_ref().execution_id).await?;
         let by = operator(request.extensions())?;
-        let id: ExecutionId = parse(&request.into_inner().execution_id)?;
         let execution = executions::cancel(&self.house, &id, &by).await?;
         let execution = Some(views::execution(&id, &execution));
         Ok(Response::new(CancelWindowExecutionResponse { execution }))
@@ -218,8 +259,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<PreviewWindowRequest>,
     ) -> Result<Response<PreviewWindowResponse>, Status> {
-        let PreviewWindowRequest { window, occurrences } = request.into_inner();
-        let id = self.window(&window).await?;
+        let id = self.window(&request, &request.get_ref().window).await?;
+        let PreviewWindowRequest { window: _, occurrences } = request.into_inner();
         let count = if occurrences == 0 { PREVIEWED } else { occurrences as usize };
         let seen = preview::preview(&self.house, &id, count).await?;
         let window = &seen.whole.window;
@@ -243,8 +284,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<ExplainWindowRequest>,
     ) -> Result<Response<ExplainWindowResponse>, Status> {
-        let ExplainWindowRequest { execution_id, task } = request.into_inner();
-        let why = explain::explain(&self.house, &parse(&execution_id)?, &task).await?;
+        let id = self.execution(&request, &request.get_ref().execution_id).await?;
+        let why = explain::explain(&self.house, &id, &request.get_ref().task).await?;
         let facts = why.facts.into_iter();
         Ok(Response::new(ExplainWindowResponse {
             reason_code: why.code,

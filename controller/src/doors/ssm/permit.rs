@@ -15,6 +15,7 @@ use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::operations::resolve;
 use crate::parameters::names::{self, ParameterName};
+use crate::windows::executions;
 
 /// Refuses what no policy allows. What a command is sent to is asked about where its targets are resolved.
 pub(super) async fn check(
@@ -31,9 +32,6 @@ pub(super) async fn check(
     })?;
     if action == Action::SendCommand {
         return Ok(());
-    }
-    if runs_later(action) {
-        return Err(only_administrators(principal, action).into());
     }
     let ask = |resource: Resource<'_>| authorize(house, principal, action, &resource).map_err(Refusal::from);
     let text = |field: &str| input.get(field).and_then(Value::as_str);
@@ -62,10 +60,15 @@ pub(super) async fn check(
             Some(id) => command(house, principal, action, id).await?,
             None => ask(Resource::Fleet)?,
         },
+        // What a task of a window does is asked about where it is registered.
+        [Kind::Window] => window(house, principal, action, input).await?,
+        [Kind::Window, Kind::Fleet] => match text("WindowId") {
+            Some(id) => ask(Resource::Named(Kind::Window, id))?,
+            None => ask(Resource::Fleet)?,
+        },
         [kind] => {
             let field = match kind {
                 Kind::Activation => "ActivationId",
-                Kind::Window => "WindowId",
                 Kind::Association => "AssociationId",
                 Kind::Baseline => "BaselineId",
                 Kind::Automation => "AutomationExecutionId",
@@ -77,18 +80,6 @@ pub(super) async fn check(
         _ => return Err(only_administrators(principal, action).into()),
     }
     Ok(())
-}
-
-/// What a window or an association does later is done by the controller, and asked of nobody then: whoever could write
-/// it could run anything anywhere.
-fn runs_later(action: Action) -> bool {
-    matches!(
-        action,
-        Action::RegisterTargetWithMaintenanceWindow
-            | Action::UpdateMaintenanceWindowTarget
-            | Action::RegisterTaskWithMaintenanceWindow
-            | Action::UpdateMaintenanceWindowTask
-    )
 }
 
 fn only_administrators(principal: &Principal, action: Action) -> Refusal {
@@ -104,7 +95,18 @@ pub(super) struct About {
 }
 
 pub(super) fn about(input: &Value) -> About {
-    let fields = ["Path", "DocumentName", "InstanceId", "CommandId", "ActivationId", "ResourceId"];
+    let fields = [
+        "Path",
+        "DocumentName",
+        "InstanceId",
+        "CommandId",
+        "ActivationId",
+        "ResourceId",
+        "WindowId",
+        "WindowTargetId",
+        "WindowTaskId",
+        "WindowExecutionId",
+    ];
     let said = fields.iter().filter_map(|field| input.get(field).and_then(Value::as_str));
     let on = names_of(input).chain(said).collect::<Vec<_>>().join(", ");
     About { on, opens: input.get("WithDecryption").and_then(Value::as_bool).unwrap_or(false) }
@@ -174,6 +176,18 @@ async fn command(house: &House, principal: &Principal, action: Action, id: &str)
     Ok(authorize(house, principal, action, &resource)?)
 }
 
+/// By its id, or by an execution of it; one that is not there yet by its name.
+async fn window(house: &House, principal: &Principal, action: Action, input: &Value) -> Result<(), Refusal> {
+    let text = |field: &str| input.get(field).and_then(Value::as_str);
+    let of_execution = match text("WindowExecutionId").and_then(|id| id.parse().ok()) {
+        Some(execution) => executions::window_of(house, &execution).await?,
+        None => None,
+    };
+    let said = text("WindowId").map(str::to_ascii_lowercase);
+    let id = of_execution.map(String::from).or(said).or_else(|| text("Name").map(str::to_owned));
+    Ok(authorize(house, principal, action, &Resource::Named(Kind::Window, &id.unwrap_or_default()))?)
+}
+
 async fn tagged(
     house: &House,
     principal: &Principal,
@@ -184,6 +198,7 @@ async fn tagged(
     match kind {
         "Document" => document(house, principal, action, id).await,
         "ManagedInstance" => node(house, principal, action, id).await,
+        "MaintenanceWindow" => Ok(authorize(house, principal, action, &Resource::Named(Kind::Window, id))?),
         "Parameter" => Ok(authorize(house, principal, action, &Resource::Parameter(&parameter(id)?))?),
         _ => Err(Refusal::denied(format!(
             "operator {} may not {action} on this: only administrators may",

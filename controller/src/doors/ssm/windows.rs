@@ -1,6 +1,7 @@
 //! Maintenance windows, their targets and when they open, in the API's shapes.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
@@ -13,7 +14,10 @@ use super::fault::Fault;
 use super::tags;
 use crate::calendars::{self, CalendarError};
 use crate::error::Refusal;
-use crate::nodes::operations as nodes;
+use crate::house::House;
+use crate::nodes::records::NodeRecord;
+use crate::nodes::targets::{self as selectors, Selector};
+use crate::nodes::{groups, operations as nodes};
 use crate::windows::check;
 use crate::windows::fault::{Fault as WindowFault, WindowError};
 use crate::windows::ids::{TargetId, WindowId};
@@ -38,7 +42,9 @@ pub(super) use tasks::{deregister_task, register_task, task, tasks, update_task}
 
 /// The page of lists that do not say how much they want.
 const PAGE: usize = 50;
-/// Occurrences looked at for one answer about the schedule.
+/// Windows read at once.
+const WINDOWS_AT_ONCE: usize = 500;
+/// Occurrences told of one question, over all its pages: a schedule has no end, and whoever reads all pages wants one.
 const SCHEDULED_MAX: usize = 500;
 
 impl From<WindowError> for Fault {
@@ -234,27 +240,21 @@ struct Targeted {
     window_id: Option<String>,
     #[serde(default)]
     targets: Vec<Target>,
+    #[serde(default)]
+    filters: Vec<Filter>,
 }
 
 /// The windows that have a target which takes one of the nodes that are asked about, or names what is asked about.
 async fn windows_for(call: &Call<'_>, targets: Vec<Target>) -> Result<Vec<(WindowId, WindowRecord)>, Fault> {
     let asked = check::selectors(pairs(targets))?;
-    let nodes = async |selectors: &[_]| -> BTreeSet<NodeId> {
-        // A target that names what is not there takes nobody.
-        let found = nodes::matching(call.house, selectors).await.unwrap_or_default();
-        found.into_iter().map(|(id, _)| id).collect()
-    };
-    let wanted = nodes(&asked).await;
+    // Whoever asks about what is not there asks about nobody.
+    let wanted = nodes::matching(call.house, &asked).await.unwrap_or_default();
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let (page, next) = operations::list(call.house, |_| true, after, SCHEDULED_MAX).await?;
+        let (page, next) = operations::list(call.house, |_| true, after, WINDOWS_AT_ONCE).await?;
         for (id, record) in page {
-            for (_, target) in targets::all(call.house, &id).await? {
-                let named = target.targets.iter().any(|selector| asked.contains(selector));
-                if named || !wanted.is_disjoint(&nodes(&target.targets).await) {
-                    found.push((id, record));
-                    break;
-                }
+            if takes_one_of(call.house, &id, &asked, &wanted).await? {
+                found.push((id, record));
             }
         }
         if next.is_none() {
@@ -262,6 +262,25 @@ async fn windows_for(call: &Call<'_>, targets: Vec<Target>) -> Result<Vec<(Windo
         }
         after = next;
     }
+}
+
+async fn takes_one_of(
+    house: &House,
+    window: &WindowId,
+    asked: &[Selector],
+    wanted: &[(NodeId, NodeRecord)],
+) -> Result<bool, Fault> {
+    for (_, target) in targets::all(house, window).await? {
+        if target.targets.iter().any(|selector| asked.contains(selector)) {
+            return Ok(true);
+        }
+        // A target that names a group which is not there takes nobody.
+        let Ok(groups) = groups::named(house, &target.targets).await else { continue };
+        if wanted.iter().any(|(id, node)| selectors::matches(&target.targets, &groups, id, node)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[derive(Serialize)]
@@ -308,10 +327,15 @@ struct Scheduled {
     execution_time: String,
 }
 
+/// Where the next page of a schedule goes on: behind this occurrence, after so many.
+type ScheduledAfter = (Timestamp, WindowId, usize);
+
 /// When windows open, the earliest first: of one window, of those of a target, or of all.
 pub(super) async fn schedule(call: Call<'_>, input: Value) -> Answer {
     let page = call.page(&input, PAGE);
-    let Targeted { window_id, targets } = Call::read(input)?;
+    let Targeted { window_id, targets, filters } = Call::read(input)?;
+    known(&filters, &["ScheduledBefore", "ScheduledAfter"])?;
+    let (before, not_before) = (bound(&filters, "ScheduledBefore")?, bound(&filters, "ScheduledAfter")?);
     let windows = match (window_id, targets.is_empty()) {
         (Some(text), _) => {
             let id = id(&text)?;
@@ -321,31 +345,48 @@ pub(super) async fn schedule(call: Call<'_>, input: Value) -> Answer {
         (None, false) => windows_for(&call, targets).await?,
         (None, true) => operations::list(call.house, |_| true, None, operations::WINDOWS_MAX).await?.0,
     };
-    let after: Option<(Timestamp, WindowId)> = page.after()?;
-    let from = after.as_ref().map_or_else(|| call.house.clock.now(), |(at, _)| *at);
-    let mut found = Vec::new();
-    for (id, record) in windows.iter().filter(|(_, record)| record.enabled) {
+    let after: Option<ScheduledAfter> = page.after()?;
+    let told = after.as_ref().map_or(0, |(_, _, told)| *told);
+    let now = call.house.clock.now();
+    let from = after.as_ref().map_or_else(|| not_before.unwrap_or(now).max(now), |(at, ..)| *at);
+    // The next occurrence of each window, the earliest on top.
+    let mut next = BinaryHeap::new();
+    for (place, (id, record)) in windows.iter().enumerate().filter(|(_, (_, record))| record.enabled) {
         // What the last page ended with may stand at the moment from which this one starts.
-        let mut moment = Timestamp::from_millis(from.millis() - 1);
-        for _ in 0..=page.size.min(SCHEDULED_MAX) {
-            let Some(at) = record.next_after(moment) else { break };
-            let key = (at, id.clone());
-            if after.as_ref().is_none_or(|after| key > *after) {
-                found.push((key, record));
-            }
-            moment = at;
+        let mut at = record.next_after(Timestamp::from_millis(from.millis() - 1));
+        if let (Some((last, last_id, _)), Some(first)) = (&after, at)
+            && (first, id) <= (*last, last_id)
+        {
+            at = record.next_after(first);
         }
+        next.extend(at.map(|at| Reverse((at, id, place))));
     }
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let more = found.len() > page.size;
-    found.truncate(page.size);
-    let next = if more { found.last().map(|(key, _)| key.clone()) } else { None };
-    let shown = found.into_iter().map(|((at, id), record)| Scheduled {
-        window_id: id.into(),
-        name: record.name.clone(),
-        execution_time: views::moment(record, at),
-    });
-    answer(&Schedule { scheduled_window_executions: shown.collect(), next_token: page.token(next) })
+    let size = page.size.min(SCHEDULED_MAX - told.min(SCHEDULED_MAX));
+    let (mut found, mut last) = (Vec::new(), None);
+    while let Some(Reverse((at, id, place))) = next.pop() {
+        let record = &windows[place].1;
+        if before.is_some_and(|before| at >= before) {
+            break;
+        }
+        if found.len() >= size {
+            last = last.filter(|(_, _, told)| *told < SCHEDULED_MAX);
+            return answer(&Schedule { scheduled_window_executions: found, next_token: page.token(last) });
+        }
+        found.push(Scheduled {
+            window_id: id.to_string(),
+            name: record.name.clone(),
+            execution_time: views::moment(record, at),
+        });
+        last = Some((at, id.clone(), told + found.len()));
+        next.extend(record.next_after(at).map(|at| Reverse((at, id, place))));
+    }
+    answer(&Schedule { scheduled_window_executions: found, next_token: None })
+}
+
+/// The moment that a filter gives.
+fn bound(filters: &[Filter], key: &str) -> Result<Option<Timestamp>, Fault> {
+    let said = filters.iter().find(|filter| filter.key == key).and_then(|filter| filter.values.first());
+    Ok(said.map(|text| check::date(key, text)).transpose()?.map(|date| date.at))
 }
 
 #[derive(Debug, Deserialize)]
@@ -395,7 +436,7 @@ pub(super) async fn update_target(call: Call<'_>, input: Value) -> Answer {
     let (window, target) = (id(&settings.window_id)?, settings.target()?);
     let change = if settings.replace == Some(true) { Change::Replace } else { Change::Keep };
     let wish = settings.wish();
-    let record = targets::update(call.house, &window, &target, wish, change).await?;
+    let record = targets::update(call.house, &window, &target, wish, change, Some(&call.caller)).await?;
     answer(&TargetView::of(&window, &target, &record, Shown::Settings))
 }
 

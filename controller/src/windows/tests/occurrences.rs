@@ -150,3 +150,62 @@ async fn the_scheduler_wakes_by_itself() {
     }
     running.abort();
 }
+
+/// The clock is moved from one occurrence to the next; each has one record, at its moment.
+async fn check_years(schedule: &str, zone: &str, expected: &[&str]) {
+    let site = Site::new();
+    let house = site.house().await;
+    let timezone = (!zone.is_empty()).then(|| zone.to_owned());
+    let id = window(&house, WindowWish { timezone, ..wish(schedule) }).await;
+    for moment in expected {
+        // A minute before, nothing is done; at the moment it is, and only once.
+        let before = history(&house, &id).await.len();
+        site.move_to(moment);
+        let exact = site.clock.now();
+        assert_eq!(
+            operations::get(&house, &id).await.unwrap().next,
+            Some(exact),
+            "{schedule} {zone} at {moment}"
+        );
+        look(&house).await;
+        look(&house).await;
+        let found = history(&house, &id).await;
+        assert_eq!(found.len(), before + 1, "{schedule} {zone} at {moment}");
+        let (_, last) = found.last().unwrap();
+        assert_eq!((last.scheduled, last.started, last.state), (exact, exact, State::Success), "{moment}");
+    }
+}
+
+#[tokio::test]
+async fn leap_days_and_ends_of_months_come_when_the_calendar_has_them() {
+    let leap =
+        ["2028-02-29T02:00:00Z", "2032-02-29T02:00:00Z", "2036-02-29T02:00:00Z", "2040-02-29T02:00:00Z"];
+    check_years("cron(0 2 29 2 ? *)", "", &leap).await;
+    let last =
+        ["2026-06-30T22:00:00Z", "2026-07-31T22:00:00Z", "2026-08-31T22:00:00Z", "2026-09-30T22:00:00Z"];
+    check_years("cron(0 22 L * ? *)", "", &last).await;
+    check_years("cron(0 22 L 2 ? *)", "", &["2027-02-28T22:00:00Z", "2028-02-29T22:00:00Z"]).await;
+    // 1 August 2026 is a Saturday, and the nearest weekday of its month is the 3rd.
+    check_years("cron(0 2 1W 8 ? *)", "", &["2026-08-03T02:00:00Z", "2027-08-02T02:00:00Z"]).await;
+    check_years("at(2028-02-29T12:00:00)", "Asia/Tokyo", &["2028-02-29T03:00:00Z"]).await;
+}
+
+#[tokio::test]
+async fn times_that_no_wall_shows_or_that_it_shows_twice_come_once() {
+    // The last Sunday of March at 02:30: the clocks go from 02:00 to 03:00.
+    let skipped = ["2027-03-28T01:00:00Z", "2028-03-26T01:00:00Z", "2029-03-25T01:00:00Z"];
+    check_years("cron(30 2 ? 3 1L *)", "Europe/Berlin", &skipped).await;
+    let twice = ["2026-10-25T00:30:00Z", "2027-10-31T00:30:00Z", "2028-10-29T00:30:00Z"];
+    check_years("cron(30 2 ? 10 1L *)", "Europe/Berlin", &twice).await;
+    // By half an hour, and in the other half of the year.
+    check_years("cron(15 2 ? 10 1#1 *)", "Australia/Lord_Howe", &["2026-10-03T15:30:00Z"]).await;
+    // A whole day was never there: 30 December 2011 in Samoa; today its zone knows no change.
+    check_years("cron(0 2 30 12 ? *)", "Pacific/Apia", &["2026-12-29T13:00:00Z", "2027-12-29T13:00:00Z"])
+        .await;
+    // A rate is a rate, whatever the wall shows.
+    let zone = "America/New_York";
+    let hours = ["2026-06-08T12:00:00Z", "2026-06-15T12:00:00Z"];
+    check_years("rate(7 days)", zone, &hours).await;
+    let nightly = ["2026-06-02T06:30:00Z", "2026-06-03T06:30:00Z"];
+    check_years("cron(30 2 * * ? *)", zone, &nightly).await;
+}

@@ -115,7 +115,7 @@ async fn a_task_that_could_not_run_is_refused() {
     let good = task_wish(1, &[&webs]);
     let named = |id: &NodeId| Some(vec![("InstanceIds".to_owned(), vec![id.to_string()])]);
     let register = async |wish: TaskWish| {
-        let new = NewTask { window: id.clone(), wish, client_token: String::new() };
+        let new = NewTask { window: id.clone(), wish, client_token: String::new(), asked_by: None };
         tasks::register(&house, new).await
     };
     let fault = async |wish: TaskWish| register(wish).await.map_err(|error| error.fault).unwrap_err();
@@ -142,7 +142,7 @@ async fn a_task_that_could_not_run_is_refused() {
     let second = register(TaskWish { after: after(&first), ..task_wish(2, &[&webs]) }).await.unwrap();
     // What another task depends on stays, and stays before it.
     let later = TaskWish { priority: Some(2), ..TaskWish::default() };
-    assert!(tasks::update(&house, &id, &first, later, Change::Keep).await.is_err());
+    assert!(tasks::update(&house, &id, &first, later, Change::Keep, None).await.is_err());
     assert!(tasks::deregister(&house, &id, &first).await.is_err());
     tasks::deregister(&house, &id, &second).await.unwrap();
     tasks::deregister(&house, &id, &first).await.unwrap();

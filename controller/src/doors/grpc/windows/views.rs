@@ -14,6 +14,7 @@ use crate::windows::records::{
     After, Cutoff, Ended, ExecutionRecord, InvocationRecord, RunCommand, TargetRecord, TaskRecord,
     TaskRunRecord, TaskTargets, WindowRecord, Work,
 };
+use crate::windows::targets::TargetWish;
 use crate::windows::tasks::TaskWish;
 
 pub(super) fn wish(settings: WindowSettings) -> WindowWish {
@@ -105,7 +106,59 @@ pub(super) fn task(id: &TaskId, record: &TaskRecord) -> control::WindowTask {
         timeout_seconds: timeout,
         after_task_id: record.after.as_ref().map(|after| after.task.to_string()).unwrap_or_default(),
         after_failure: record.after.as_ref().is_some_and(|after| after.result == Ended::Failure),
+        registered_by: record.registrar.as_ref().map(|one| one.name.clone()).unwrap_or_default(),
     }
+}
+
+pub(super) fn target_change(wire: control::WindowTargetChange) -> TargetWish {
+    let targets = wire.targets.map(|targets| targets.targets.into_iter());
+    TargetWish {
+        targets: targets.map(|targets| targets.map(|target| (target.key, target.values)).collect()),
+        owner_information: wire.owner_information,
+        name: wire.name,
+        description: wire.description,
+    }
+}
+
+pub(super) fn task_change(wire: control::WindowTaskChange) -> Result<TaskWish, Refusal> {
+    let parameters = wire.parameters.map(|wire| wire.parameters.into_iter());
+    let targets = wire.targets.map(|wire| targets_of_task(wire.target_ids, wire.nodes));
+    let after = wire.after_task_id.map(|task| after(&task, wire.after_failure)).transpose()?;
+    Ok(TaskWish {
+        name: wire.name,
+        description: wire.description,
+        document: wire.document,
+        work: None,
+        version: wire.document_version,
+        parameters: parameters.map(|all| all.map(|(name, values)| (name, values.values)).collect()),
+        timeout_seconds: wire.timeout_seconds,
+        targets,
+        priority: wire.priority,
+        max_concurrency: wire.max_concurrency,
+        max_errors: wire.max_errors,
+        cutoff: wire.cancel_at_end.map(cutoff),
+        after,
+        service_role: None,
+        kept: BTreeMap::new(),
+    })
+}
+
+fn cutoff(cancel_at_end: bool) -> Cutoff {
+    if cancel_at_end { Cutoff::Cancel } else { Cutoff::Continue }
+}
+
+fn targets_of_task(target_ids: Vec<String>, nodes: Vec<String>) -> Vec<(String, Vec<String>)> {
+    let keys = [("WindowTargetIds", target_ids), ("InstanceIds", nodes)];
+    let said = keys.into_iter().filter(|(_, values)| !values.is_empty());
+    said.map(|(key, values)| (key.to_owned(), values)).collect()
+}
+
+fn after(task: &str, failure: bool) -> Result<Option<After>, Refusal> {
+    if task.is_empty() {
+        return Ok(None);
+    }
+    let result = if failure { Ended::Failure } else { Ended::Success };
+    Ok(Some(After { task: parse(task)?, result }))
 }
 
 pub(super) fn task_wish(wire: control::WindowTask) -> Result<TaskWish, Refusal> {
@@ -126,31 +179,22 @@ pub(super) fn task_wish(wire: control::WindowTask) -> Result<TaskWish, Refusal> 
             )));
         }
     };
-    let mut targets = Vec::new();
-    if !wire.target_ids.is_empty() {
-        targets.push(("WindowTargetIds".to_owned(), wire.target_ids));
-    }
-    if !wire.nodes.is_empty() {
-        targets.push(("InstanceIds".to_owned(), wire.nodes));
-    }
-    let after = match wire.after_task_id.as_str() {
-        "" => None,
-        task => {
-            let result = if wire.after_failure { Ended::Failure } else { Ended::Success };
-            Some(After { task: parse(task)?, result })
-        }
-    };
+    let targets = targets_of_task(wire.target_ids, wire.nodes);
+    let after = after(&wire.after_task_id, wire.after_failure)?;
     let given = |text: String| (!text.is_empty()).then_some(text);
     Ok(TaskWish {
         name: Some(wire.name),
         description: Some(wire.description),
         document: Some(wire.document),
         work: Some(work),
+        version: None,
+        parameters: None,
+        timeout_seconds: None,
         targets: (!targets.is_empty()).then_some(targets),
         priority: Some(wire.priority),
         max_concurrency: given(wire.max_concurrency),
         max_errors: given(wire.max_errors),
-        cutoff: Some(if wire.cancel_at_end { Cutoff::Cancel } else { Cutoff::Continue }),
+        cutoff: Some(cutoff(wire.cancel_at_end)),
         after: Some(after),
         service_role: None,
         kept: BTreeMap::new(),

@@ -200,3 +200,72 @@ async fn a_calendar_says_whether_it_is_open() {
     client.refused("GetCalendarState", shell, "InvalidDocumentType").await;
     client.refused("GetCalendarState", json!({"CalendarNames": ["Nope"]}), "InvalidDocument").await;
 }
+
+/// From here on the client signs with a key of this operator.
+async fn become_operator(client: &mut Client, name: &str) {
+    let admin = client.house.access.principal(FIRST_OPERATOR).unwrap();
+    let wish = NewAccessKey { operator: name.to_owned(), description: String::new(), expires_in: None };
+    let created = keys::create(&client.house, &admin, wish).await.unwrap();
+    (client.key, client.secret) = (created.key.id.to_string(), created.secret.reveal().to_owned());
+}
+
+#[tokio::test]
+async fn whoever_is_no_administrator_lets_windows_do_what_he_may_do_and_no_more() {
+    use crate::access::operators::{self, NewOperator};
+    use crate::access::policies::{self, PolicyWish};
+    let mut client = Client::new().await;
+    let admin = client.house.access.principal(FIRST_OPERATOR).unwrap();
+    let (own, other) = (window(&client).await, window(&client).await);
+    let text = format!(
+        "permit(principal == Operator::\"ada\", action, resource == Window::\"{own}\");\n\
+         permit(principal == Operator::\"ada\", action == Action::\"SendCommand\", \
+         resource == Document::\"AWS-RunShellScript\");"
+    );
+    let wish = NewOperator { name: "ada".to_owned(), description: String::new(), groups: [].into() };
+    operators::create(&client.house, &admin, wish).await.unwrap();
+    let policy = PolicyWish { name: "ada".to_owned(), text, description: String::new() };
+    policies::put(&client.house, &admin, policy).await.unwrap();
+    become_operator(&mut client, "ada").await;
+
+    client.ok("GetMaintenanceWindow", json!({"WindowId": own})).await;
+    client.ok("DescribeMaintenanceWindowSchedule", json!({"WindowId": own})).await;
+    let tags = json!({"ResourceType": "MaintenanceWindow", "ResourceId": own});
+    client.ok("ListTagsForResource", tags).await;
+    for (operation, input) in [
+        ("GetMaintenanceWindow", json!({"WindowId": other})),
+        ("DeleteMaintenanceWindow", json!({"WindowId": other})),
+        ("DescribeMaintenanceWindowSchedule", json!({"WindowId": other})),
+        ("DescribeMaintenanceWindowSchedule", json!({})),
+        ("DescribeMaintenanceWindows", json!({})),
+        ("CreateMaintenanceWindow", settings(json!({}))),
+        ("ListTagsForResource", json!({"ResourceType": "MaintenanceWindow", "ResourceId": other})),
+    ] {
+        client.refused(operation, input, "AccessDeniedException").await;
+    }
+    let webs = target(&client, &own).await;
+    let made = client.ok("RegisterTaskWithMaintenanceWindow", task(&own, &webs)).await;
+    let mut powershell = task(&own, &webs);
+    powershell["TaskArn"] = json!("AWS-RunPowerShellScript");
+    let message = client
+        .refused("RegisterTaskWithMaintenanceWindow", powershell.clone(), "AccessDeniedException")
+        .await;
+    assert!(message.contains("may not SendCommand on document AWS-RunPowerShellScript"), "{message}");
+    let change = json!({
+        "WindowId": own, "WindowTaskId": made["WindowTaskId"], "TaskArn": "AWS-RunPowerShellScript",
+    });
+    client.refused("UpdateMaintenanceWindowTask", change, "AccessDeniedException").await;
+
+    // An execution is of its window, also where a request names the execution alone.
+    client.clock.advance(Duration::from_secs(7200));
+    reconcile::run_once(&client.house, "this").await.unwrap();
+    let list = client.ok("DescribeMaintenanceWindowExecutions", json!({"WindowId": own})).await;
+    let execution = json!({"WindowExecutionId": list["WindowExecutions"][0]["WindowExecutionId"]});
+    client.ok("GetMaintenanceWindowExecution", execution.clone()).await;
+    become_operator(&mut client, FIRST_OPERATOR).await;
+    let list = client.ok("DescribeMaintenanceWindowExecutions", json!({"WindowId": other})).await;
+    let of_other = json!({"WindowExecutionId": list["WindowExecutions"][0]["WindowExecutionId"]});
+    become_operator(&mut client, "ada").await;
+    for operation in ["GetMaintenanceWindowExecution", "CancelMaintenanceWindowExecution"] {
+        client.refused(operation, of_other.clone(), "AccessDeniedException").await;
+    }
+}

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::views::{Registered, given};
-use super::{Filter, PAGE, id, known, one_page, takes};
+use super::{Filter, PAGE, bound, id, known, one_page, takes};
 use crate::doors::ssm::call::{Answer, Call, Seconds, answer};
 use crate::doors::ssm::fault::Fault;
-use crate::windows::check;
 use crate::windows::executions as room;
 use crate::windows::fault::{Fault as WindowFault, WindowError};
 use crate::windows::ids::{ExecutionId, InvocationId, TaskRunId, WindowId};
@@ -118,11 +117,6 @@ pub(in crate::doors::ssm) async fn executions(call: Call<'_>, input: Value) -> A
         window_executions: window_executions.collect(),
         next_token: page.token(next.map(|(_, time, id)| (time.0, id))),
     })
-}
-
-fn bound(filters: &[Filter], key: &str) -> Result<Option<Timestamp>, Fault> {
-    let said = filters.iter().find(|filter| filter.key == key).and_then(|filter| filter.values.first());
-    Ok(said.map(|text| check::date(key, text)).transpose()?.map(|date| date.at))
 }
 
 #[derive(Serialize)]
@@ -312,7 +306,7 @@ fn parameters(
         window: &execution.window,
         task: &run.task_id,
         target: one.target.as_ref(),
-        target_type: ResourceType::Instance,
+        target_type: one.target_type.unwrap_or(ResourceType::Instance),
         execution: id,
         task_run: run_id,
         invocation: &one.id,

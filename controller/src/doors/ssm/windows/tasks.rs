@@ -52,6 +52,21 @@ struct Values {
 struct InvocationParameters {
     run_command: Option<RunCommandParameters>,
     automation: Option<AutomationParameters>,
+    lambda: Option<Value>,
+    step_functions: Option<Value>,
+}
+
+impl InvocationParameters {
+    /// What is for another type of task than this one.
+    fn strange(&self, kind: &str) -> Option<&'static str> {
+        let parts = [
+            ("RunCommand", "RUN_COMMAND", self.run_command.is_some()),
+            ("Automation", "AUTOMATION", self.automation.is_some()),
+            ("Lambda", "LAMBDA", self.lambda.is_some()),
+            ("StepFunctions", "STEP_FUNCTIONS", self.step_functions.is_some()),
+        ];
+        parts.into_iter().find(|(_, of, said)| *said && *of != kind).map(|(part, ..)| part)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,36 +133,40 @@ impl Settings {
                 .map(|(name, values)| (name.clone(), values.values.clone()))
                 .collect::<Parameters>()
         });
+        if !["RUN_COMMAND", "AUTOMATION"].contains(&kind) {
+            return Err(not_available(format!(
+                "tasks of type {kind} run in AWS only: RUN_COMMAND and AUTOMATION are for your own machines"
+            )));
+        }
         let invocation = self.task_invocation_parameters.take();
+        if let Some(strange) = invocation.as_ref().and_then(|invocation| invocation.strange(kind)) {
+            return Err(Fault::validation(format!(
+                "TaskInvocationParameters.{strange} is not for a task of type {kind}"
+            )));
+        }
         let said = invocation.is_some() || legacy.is_some();
         let (run, automation) = match invocation {
             Some(invocation) => (invocation.run_command, invocation.automation),
             None => (None, None),
         };
-        match kind {
-            "RUN_COMMAND" if automation.is_some() => {
-                Err(Fault::validation("a RUN_COMMAND task takes TaskInvocationParameters.RunCommand"))
-            }
-            "RUN_COMMAND" => Ok(said.then(|| {
+        if !said {
+            return Ok(None);
+        }
+        Ok(Some(match kind {
+            "RUN_COMMAND" => {
                 let mut run = run.unwrap_or_default().run();
                 if run.parameters.is_empty() {
                     run.parameters = legacy.unwrap_or_default();
                 }
                 Work::RunCommand(run)
-            })),
-            "AUTOMATION" if run.is_some() => {
-                Err(Fault::validation("an AUTOMATION task takes TaskInvocationParameters.Automation"))
             }
-            "AUTOMATION" => Ok(said.then(|| match automation {
+            _ => match automation {
                 Some(AutomationParameters { document_version, parameters }) => {
                     Work::Automation { version: document_version, parameters }
                 }
                 None => Work::Automation { version: String::new(), parameters: legacy.unwrap_or_default() },
-            })),
-            other => Err(not_available(format!(
-                "tasks of type {other} run in AWS only: RUN_COMMAND and AUTOMATION are for your own machines"
-            ))),
-        }
+            },
+        }))
     }
 
     fn wish(self, work: Option<Work>) -> TaskWish {
@@ -162,6 +181,9 @@ impl Settings {
             description: self.description,
             document: self.task_arn,
             work,
+            version: None,
+            parameters: None,
+            timeout_seconds: None,
             targets: self.targets.filter(|targets| !targets.is_empty()).map(pairs),
             priority: self.priority,
             max_concurrency: self.max_concurrency,
@@ -183,7 +205,8 @@ pub(in crate::doors::ssm) async fn register_task(call: Call<'_>, input: Value) -
     });
     let window = id(&settings.window_id)?;
     let client_token = settings.client_token.take().unwrap_or_default();
-    let new = NewTask { window, wish: settings.wish(Some(work)), client_token };
+    let asked_by = Some(call.caller.clone());
+    let new = NewTask { window, wish: settings.wish(Some(work)), client_token, asked_by };
     let id = room::register(call.house, new).await?;
     answer(&Registered { window_task_id: Some(id.to_string()), ..Registered::default() })
 }
@@ -194,7 +217,8 @@ pub(in crate::doors::ssm) async fn update_task(call: Call<'_>, input: Value) -> 
     let known = room::get(call.house, &window, &task).await?;
     let work = settings.work(known.work.name())?;
     let change = if settings.replace == Some(true) { Change::Replace } else { Change::Keep };
-    let record = room::update(call.house, &window, &task, settings.wish(work), change).await?;
+    let wish = settings.wish(work);
+    let record = room::update(call.house, &window, &task, wish, change, Some(&call.caller)).await?;
     let mut shown = view(&window, &task, &record);
     shown.remove("TaskType");
     answer(&shown)
