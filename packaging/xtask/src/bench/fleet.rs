@@ -165,15 +165,15 @@ fn micros_each(total: Duration, count: u32) -> f64 {
 }
 
 /// The simulator as a process. It ends with this value, and by itself when this program is killed.
-struct Simulator {
-    process: Process,
+pub(super) struct Simulator {
+    pub(super) process: Process,
     orders: ChildStdin,
     lines: Receiver<String>,
     _folder: TempDir,
 }
 
 impl Simulator {
-    fn start(controller: &Controller, activation: &Activation, agents: u32) -> Result<Self> {
+    pub(super) fn start(controller: &Controller, activation: &Activation, agents: u32) -> Result<Self> {
         let folder = folder(Place::Memory)?;
         let mut child = Command::new(run::release("fleetwright-simulator"))
             .args(["--agents", &agents.to_string(), "--controller", &controller.address])
@@ -198,11 +198,11 @@ impl Simulator {
         Ok(Self { process: Process::new(child), orders, lines, _folder: folder })
     }
 
-    fn order(&mut self, order: &str) -> Result<()> {
+    pub(super) fn order(&mut self, order: &str) -> Result<()> {
         writeln!(self.orders, "{order}").context("the simulator takes no orders")
     }
 
-    fn event(&self, wanted: &str) -> Result<Value> {
+    pub(super) fn event(&self, wanted: &str) -> Result<Value> {
         let line = self.lines.recv().context("the simulator ended")?;
         let event: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
         ensure!(event["event"] == wanted, "the simulator says {line} instead of {wanted}");
