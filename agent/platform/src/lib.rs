@@ -23,6 +23,7 @@ pub mod inventory;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod local;
+pub mod memory;
 pub mod process;
 pub mod service;
 mod stop;
