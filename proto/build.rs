@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "fleetwright/agent/v1/agent.proto",
     "fleetwright/agent/v1/associations.proto",
+    "fleetwright/agent/v1/parameters.proto",
     "fleetwright/control/v1/control.proto",
     "fleetwright/control/v1/access.proto",
     "fleetwright/control/v1/windows.proto",

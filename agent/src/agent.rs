@@ -5,10 +5,13 @@
 //!    │ associations         ▲           │
 //!    ├──► schedule ─────────┤           │
 //!    └──reports── ledger ◄──┘           └──► spool ──output──► link ◄──changes── inventory
+//!                                                                ▲
+//!                              applications ──► parameters ◄─────┘
 //! ```
 //!
 //! At rest an agent is one task for the link, one for its schedule, the tasks of its HTTP/2 connection, a timer of a
 //! heartbeat's length, and one that waits for the next collection of inventory: ten thousand of them fit in one process.
+//! One with a folder has one more for what it holds of parameters, and one for each endpoint that gives them.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +29,8 @@ use crate::inventory::{self, Collector, InventorySettings};
 use crate::journal::{FileJournal, Journal, JournalError, Ledger, MemoryJournal, Record};
 use crate::link::library::ControllerLibrary;
 use crate::link::{Connector, Link, TcpConnector};
+use crate::parameters::endpoint::Endpoint;
+use crate::parameters::{self, ParameterSettings, Parameters};
 use crate::schedule::Scheduler;
 use crate::spool::{Spool, SpoolError, SpoolLimits};
 use crate::state_folder::{StateFolder, StateFolderError, StateLock};
@@ -44,6 +49,7 @@ pub struct AgentSettings {
     pub executor: ExecutorLimits,
     pub spool: SpoolLimits,
     pub inventory: InventorySettings,
+    pub parameters: ParameterSettings,
 }
 
 /// Where an agent keeps what it must not forget.
@@ -77,6 +83,7 @@ impl AgentSettings {
             executor: ExecutorLimits::default(),
             spool: SpoolLimits::default(),
             inventory: InventorySettings::default(),
+            parameters: ParameterSettings::default(),
         })
     }
 }
@@ -112,6 +119,9 @@ pub struct AgentHandle {
     link: JoinHandle<()>,
     collecting: JoinHandle<()>,
     scheduler: JoinHandle<()>,
+    /// What keeps parameters, and what gives them.
+    giving: Vec<JoinHandle<()>>,
+    parameters: Arc<Parameters>,
     executor: Executor,
     ledger: Arc<Ledger>,
     status: watch::Receiver<LinkStatus>,
@@ -133,9 +143,12 @@ impl Agent {
             executor: limits,
             spool,
             inventory: collecting,
+            parameters: giving,
         } = settings;
         let boot_id = platform.boot_id()?;
         let kept = Kept::open(keeping, &platform)?;
+        let (parameters, giving) =
+            start_parameters(giving, kept.parameters.clone(), &identity, &platform, &clock);
         let facts = inventory::facts(&*platform);
         let host = fleetwright_documents::Platform::from_name(&facts.platform_type)
             .ok_or(StartError::Platform(facts.platform_type))?;
@@ -191,6 +204,7 @@ impl Agent {
             ledger: Arc::clone(&ledger),
             spool,
             inventory: collector.keeper(),
+            parameters: Arc::clone(&parameters),
             platform,
             clock,
             boot_id,
@@ -199,8 +213,47 @@ impl Agent {
         let link = tokio::spawn(async move { link.run().await });
         let collecting = tokio::spawn(async move { collector.run().await });
         let scheduler = tokio::spawn(async move { scheduler.run().await });
-        Ok(AgentHandle { link, collecting, scheduler, executor, ledger, status, _lock: kept.lock })
+        Ok(AgentHandle {
+            link,
+            collecting,
+            scheduler,
+            giving,
+            parameters,
+            executor,
+            ledger,
+            status,
+            _lock: kept.lock,
+        })
     }
+}
+
+/// What is held, and the tasks that keep and give it.
+fn start_parameters(
+    settings: ParameterSettings,
+    file: Option<PathBuf>,
+    identity: &Identity,
+    platform: &SharedPlatform,
+    clock: &SharedClock,
+) -> (Arc<Parameters>, Vec<JoinHandle<()>>) {
+    let ParameterSettings { limits, socket, loopback } = settings;
+    let mut tasks = Vec::new();
+    let parameters = match file {
+        Some(file) => {
+            let (platform, clock) = (Arc::clone(platform), Arc::clone(clock));
+            let (parameters, keeper) = parameters::Keeper::open(file, identity, limits, platform, clock);
+            tasks.push(tokio::spawn(async move { keeper.run().await }));
+            parameters
+        }
+        None => Arc::new(Parameters::new(limits, Arc::clone(clock))),
+    };
+    let endpoint = Endpoint {
+        parameters: Arc::clone(&parameters),
+        platform: Arc::clone(platform),
+        clock: Arc::clone(clock),
+    };
+    tasks.extend(socket.map(|socket| tokio::spawn(endpoint.clone().serve_socket(socket))));
+    tasks.extend(loopback.map(|loopback| tokio::spawn(endpoint.serve_loopback(loopback))));
+    (parameters, tasks)
 }
 
 impl AgentHandle {
@@ -232,6 +285,12 @@ impl AgentHandle {
         self.executor.load()
     }
 
+    /// What this host holds of parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Arc<Parameters> {
+        &self.parameters
+    }
+
     /// Commands that are not over for both sides.
     #[must_use]
     pub fn open_commands(&self) -> usize {
@@ -244,6 +303,7 @@ impl Drop for AgentHandle {
         self.link.abort();
         self.collecting.abort();
         self.scheduler.abort();
+        self.giving.iter().for_each(JoinHandle::abort);
         self.executor.kill();
         // An append that is under way is waited for: the next agent reads the file after it, not during it.
         self.ledger.close();
@@ -260,6 +320,8 @@ struct Kept {
     inventory: PathBuf,
     /// Where it is written down what the controller has of the inventory.
     confirmed: Option<PathBuf>,
+    /// Where it is written down what is held of parameters.
+    parameters: Option<PathBuf>,
     status: Option<PathBuf>,
     identity: Option<IdentityFiles>,
     lock: Option<StateLock>,
@@ -282,6 +344,7 @@ impl Kept {
                     packages: folder.packages(),
                     inventory: folder.inventory(),
                     confirmed: Some(folder.inventory().join("confirmed.json")),
+                    parameters: Some(folder.parameters()),
                     status: Some(folder.status()),
                     identity: Some(IdentityFiles::in_state_folder(folder.root(), Arc::clone(platform))),
                     lock: Some(lock),
@@ -296,6 +359,7 @@ impl Kept {
                 packages: scratch.join("packages"),
                 inventory: scratch.join("inventory"),
                 confirmed: None,
+                parameters: None,
                 status: None,
                 identity: None,
                 lock: None,

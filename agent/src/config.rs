@@ -9,7 +9,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use fleetwright_platform::Platform;
+use fleetwright_platform::local::{self, Audience};
+
 use crate::identity::ControllerAddress;
+use crate::parameters::settings::{LoopbackSettings, SocketSettings};
+use crate::parameters::{CacheLimits, ParameterSettings};
 use crate::spool::SpoolLimits;
 
 /// The default configuration with its explanations.
@@ -39,6 +44,7 @@ pub struct Config {
     pub log: LogLevel,
     pub spool: SpoolConfig,
     pub update: UpdateConfig,
+    pub parameters: ParameterConfig,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -63,6 +69,41 @@ pub struct SpoolConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateConfig {
     pub reach_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParameterConfig {
+    /// Whether applications are answered.
+    pub enabled: bool,
+    pub lease_minutes: u64,
+    pub held_max: u64,
+    pub held_max_kib: u64,
+    /// Empty: the place of the system, or in the state folder that was named.
+    pub socket: PathBuf,
+    /// Empty: nobody but root and the agent's own account.
+    pub group: String,
+    /// Of 127.0.0.1; 0: none.
+    pub port: u16,
+    /// Empty: beside the socket.
+    pub token_file: PathBuf,
+    pub connections: u64,
+}
+
+impl Default for ParameterConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            lease_minutes: 1440,
+            held_max: 1000,
+            held_max_kib: 4096,
+            socket: PathBuf::new(),
+            group: String::new(),
+            port: crate::parameters::endpoint::PORT,
+            token_file: PathBuf::new(),
+            connections: 64,
+        }
+    }
 }
 
 impl Default for SpoolConfig {
@@ -113,6 +154,10 @@ impl Config {
         for (setting, value, range, allowed) in [
             ("spool.limit_mib", config.spool.limit_mib, 16..=1_048_576, mebibytes),
             ("spool.stream_max_mib", config.spool.stream_max_mib, 16..=1_048_576, mebibytes),
+            ("parameters.lease_minutes", config.parameters.lease_minutes, 1..=43_200, "1 to 43200"),
+            ("parameters.held_max", config.parameters.held_max, 1..=4_096, "1 to 4096"),
+            ("parameters.held_max_kib", config.parameters.held_max_kib, 64..=65_536, "64 to 65536"),
+            ("parameters.connections", config.parameters.connections, 2..=4_096, "2 to 4096"),
             ("update.reach_seconds", config.update.reach_seconds, 5..=3600, "5 to 3600"),
         ] {
             if !range.contains(&value) {
@@ -128,6 +173,51 @@ impl Config {
             spool_bytes: self.spool.limit_mib << 20,
             stream_bytes: self.spool.stream_max_mib << 20,
             ..SpoolLimits::default()
+        }
+    }
+
+    /// How parameters are held and given by the agent with this state folder.
+    #[must_use]
+    pub fn parameter_settings(&self, state: &Path, platform: &dyn Platform) -> ParameterSettings {
+        let config = &self.parameters;
+        let limits = CacheLimits {
+            entries: usize::try_from(config.held_max).unwrap_or(usize::MAX),
+            bytes: usize::try_from(config.held_max_kib << 10).unwrap_or(usize::MAX),
+            lease: Duration::from_secs(60 * config.lease_minutes),
+        };
+        if !config.enabled {
+            return ParameterSettings { limits, socket: None, loopback: None };
+        }
+        let audience = match config.group.as_str() {
+            "" => Audience::Nobody,
+            group => Audience::Group(group.to_owned()),
+        };
+        let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
+        let loopback = (config.port != 0).then(|| LoopbackSettings {
+            port: config.port,
+            token_file: self.token_file(state, platform),
+            audience: audience.clone(),
+            connections,
+        });
+        let path = self.parameter_socket(state, platform);
+        ParameterSettings { limits, socket: Some(SocketSettings { path, audience, connections }), loopback }
+    }
+
+    /// Where the agent with this state folder gives parameters to programs of its host.
+    #[must_use]
+    pub fn parameter_socket(&self, state: &Path, platform: &dyn Platform) -> PathBuf {
+        if self.parameters.socket.as_os_str().is_empty() {
+            local::address(state, state == platform.folders().state)
+        } else {
+            self.parameters.socket.clone()
+        }
+    }
+
+    fn token_file(&self, state: &Path, platform: &dyn Platform) -> PathBuf {
+        if self.parameters.token_file.as_os_str().is_empty() {
+            local::token_file(state, state == platform.folders().state)
+        } else {
+            self.parameters.token_file.clone()
         }
     }
 
@@ -164,12 +254,37 @@ mod tests {
     }
 
     #[test]
+    fn parameters_are_given_where_the_configuration_says() {
+        let clock = std::sync::Arc::new(fleetwright_proto::clock::SystemClock);
+        let platform = fleetwright_platform::fake::FakePlatform::numbered(1, clock);
+        let state = Path::new("/some/state");
+        let settings = parse("").unwrap().parameter_settings(state, &platform);
+        assert_eq!(settings.limits, CacheLimits::default());
+        assert_eq!(settings.socket.unwrap().path, local::address(state, false));
+        let loopback = settings.loopback.unwrap();
+        assert_eq!((loopback.port, loopback.token_file), (2773, state.join("parameters.token")));
+        let text = "[parameters]\nport = 0\ngroup = \"apps\"\nsocket = \"/run/x.sock\"\nlease_minutes = 5";
+        let settings = parse(text).unwrap().parameter_settings(state, &platform);
+        let socket = settings.socket.unwrap();
+        assert_eq!(
+            (socket.path, socket.audience),
+            ("/run/x.sock".into(), Audience::Group("apps".to_owned()))
+        );
+        assert_eq!((settings.limits.lease.as_secs(), settings.loopback), (300, None));
+        let off = parse("[parameters]\nenabled = false").unwrap().parameter_settings(state, &platform);
+        assert_eq!((off.socket, off.loopback), (None, None));
+    }
+
+    #[test]
     fn a_slip_is_told_with_its_line_and_what_would_be_right() {
         for (text, wanted) in [
             ("\ncontroler = \"\"", &["line 2", "`controler`", "`controller`"][..]),
             ("controller = \"nowhere\"", &["line 1", "as fleet.example.com:7443"]),
             ("log = \"loud\"", &["line 1", "`trace`"]),
             ("[spool]\nlimit_mib = 1", &["spool.limit_mib", "16 to 1048576"]),
+            ("[parameters]\nlease_minutes = 0", &["parameters.lease_minutes", "1 to 43200"]),
+            ("[parameters]\nheld_max = 5000", &["parameters.held_max", "1 to 4096"]),
+            ("[parameters]\nport = 70000", &["line 2"]),
             ("[update]\nreach_seconds = 4", &["update.reach_seconds", "5 to 3600"]),
         ] {
             let error = parse(text).unwrap_err();

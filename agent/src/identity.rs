@@ -20,6 +20,8 @@ use std::sync::Arc;
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use ring::aead::{AES_256_GCM, UnboundKey};
+use ring::hkdf;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub use address::{AddressError, ControllerAddress};
@@ -80,6 +82,16 @@ impl HostKey {
     #[must_use]
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.pair.serialize_der()).into()
+    }
+
+    /// A key that only who has this one can make: for what is to be readable on this host and nowhere else.
+    #[must_use]
+    pub(crate) fn sealing_key(&self, purpose: &str) -> UnboundKey {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"fleetwright agent");
+        let secret = salt.extract(&self.pair.serialize_der());
+        let parts = [purpose.as_bytes()];
+        let made = secret.expand(&parts, &AES_256_GCM).expect("a key of 32 bytes is not too long");
+        made.into()
     }
 
     fn public_key_raw(&self) -> &[u8] {

@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod join;
 pub mod journal;
 pub mod link;
+pub mod parameters;
 mod replace;
 mod schedule;
 pub mod secrets;

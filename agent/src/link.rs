@@ -28,6 +28,7 @@ use crate::executor::Executor;
 use crate::identity::{Identity, IdentityFiles};
 use crate::inventory::Keeper;
 use crate::journal::Ledger;
+use crate::parameters::Parameters;
 use crate::spool::Spool;
 use crate::status::StatusBoard;
 use crate::tls;
@@ -46,6 +47,7 @@ pub(crate) struct Link {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) spool: Spool,
     pub(crate) inventory: Arc<Keeper>,
+    pub(crate) parameters: Arc<Parameters>,
     pub(crate) platform: SharedPlatform,
     pub(crate) clock: SharedClock,
     pub(crate) boot_id: String,

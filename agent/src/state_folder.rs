@@ -8,6 +8,7 @@
 //! <state>/orchestration/  one folder for each command that runs
 //! <state>/packages/       one folder for each package that was installed
 //! <state>/inventory/      what the controller confirmed, and `custom/` for the host's own inventory files
+//! <state>/parameters      see `parameters`; parameters.sock and parameters.token beside it
 //! <state>/status.json     see `status`
 //! <state>/update/         see `update`
 //! ```
@@ -98,6 +99,11 @@ impl StateFolder {
 
     pub fn inventory(&self) -> PathBuf {
         self.root.join("inventory")
+    }
+
+    #[must_use]
+    pub fn parameters(&self) -> PathBuf {
+        self.root.join("parameters")
     }
 
     #[must_use]

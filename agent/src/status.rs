@@ -69,6 +69,8 @@ pub struct Status {
     pub spool_bytes: Usage,
     /// Scripts and downloads; each command's go when it is over.
     pub orchestration_bytes: u64,
+    /// Parameters that are held, as they lie on the disk, sealed; the limit is that of memory.
+    pub parameters_bytes: Usage,
     /// Builds beside the packaged one.
     pub update_bytes: Usage,
     pub certificate_expires_ms: Option<Timestamp>,
@@ -111,6 +113,10 @@ pub fn read(folder: &StateFolder, config: &Config, platform: &SharedPlatform) ->
         journal_bytes: journal.size_bytes,
         spool_bytes: Usage { used: size_below(&folder.spool()), limit: spool.spool_bytes },
         orchestration_bytes: size_below(&folder.orchestration()),
+        parameters_bytes: Usage {
+            used: fs::metadata(folder.parameters()).map_or(0, |found| found.len()),
+            limit: config.parameters.held_max_kib << 10,
+        },
         update_bytes: Usage {
             used: size_below(UpdateFolder::in_state_folder(folder.root(), platform.clone()).root()),
             limit: update::FOLDER_MAX_BYTES,
@@ -156,6 +162,7 @@ impl Status {
             ("journal", format!("{} bytes, compacted as it grows", self.journal_bytes)),
             ("spool", of(self.spool_bytes, "bytes")),
             ("work of commands", format!("{} bytes, removed as each ends", self.orchestration_bytes)),
+            ("parameters", of(self.parameters_bytes, "bytes")),
             ("other builds", of(self.update_bytes, "bytes")),
             ("agent version", self.version_text()),
         ];

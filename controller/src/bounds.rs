@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::audit;
 use crate::house::House;
+use crate::parameters::held;
 
 /// Blobs that are written at once; each takes a thread and a sync of the disk. Whoever waits is served in turn.
 pub const BLOB_WRITES: usize = 32;
@@ -60,6 +61,7 @@ pub fn all(house: &House) -> Vec<Usage> {
     let pieces = &house.inventory_pieces;
     bounds.push(row("inventories in pieces", pieces.used(), pieces.limit(), Unit::Places));
     bounds.push(row("audit queue", house.audit.waiting(), audit::log::QUEUE_MAX, Unit::Places));
+    bounds.push(row("parameters held by nodes", house.held.count(), held::HELD_MAX, Unit::Places));
     let guests = house.guests.usage();
     bounds.push(row("connections", guests.connections, guests.connections_max, Unit::Connections));
     bounds.push(row("anonymous connections", guests.anonymous, guests.anonymous_max, Unit::Connections));

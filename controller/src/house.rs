@@ -26,6 +26,7 @@ use crate::meters::Meters;
 use crate::metrics::Walks;
 use crate::mirror::Mirror;
 use crate::nodes::presence::Lines;
+use crate::parameters::held::Held;
 use crate::parameters::names::ParameterKey;
 use crate::parameters::records::ParameterRecord;
 use crate::settings::{Limits, Settings, SsmNames};
@@ -46,6 +47,8 @@ pub struct House {
     pub lives: Lives,
     /// The latest version of every parameter.
     pub(crate) parameters: Mirror<ParameterKey, ParameterRecord>,
+    /// Which of them nodes hold.
+    pub held: Arc<Held>,
     pub keys: KeyRing,
     /// Where everything is kept; a backup takes the files in it along.
     pub data_dir: PathBuf,
@@ -88,6 +91,7 @@ impl House {
             payloads: Payloads::default(),
             lives: Lives::default(),
             parameters: Mirror::of(&PARAMETER, limits.parameters.cache_bytes, ParameterRecord::weight),
+            held: Arc::default(),
             keys,
             data_dir: PathBuf::new(),
             associations: Wanted::default(),

@@ -10,6 +10,7 @@
 //! - [`put`](mod@put), [`labels`], [`tags`] and [`delete`](mod@delete) change; each change of a parameter writes its
 //!   row, so that of two at once one decides again. [`read`], [`list`] and [`history`](mod@history) read; the latest
 //!   versions come from memory that is as fresh as the store (see `mirror`).
+//! - [`give`] says what a node gets, and [`held`] what nodes hold and are told of when it changes.
 //! - [`expire`] does what policies bring about by themselves.
 //! - [`fault`] is the closed set of what is refused, in SSM's words.
 //!
@@ -20,6 +21,8 @@ pub mod delete;
 pub mod expire;
 pub mod fault;
 pub mod filters;
+pub mod give;
+pub mod held;
 pub mod history;
 pub mod kinds;
 pub mod labels;

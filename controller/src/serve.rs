@@ -36,7 +36,7 @@ use crate::keys::rotate;
 use crate::mailbox;
 use crate::nodes::departures;
 use crate::nodes::presence::{self, Closing};
-use crate::parameters::expire;
+use crate::parameters::{expire, held};
 use crate::settings::Settings;
 use crate::windows;
 
@@ -148,6 +148,7 @@ impl Controller {
         tasks.spawn(associations::wanted::follow(house.clone()));
         tasks.spawn(outbox::run(house.clone(), sender));
         tasks.spawn(access::known::follow(house.clone()));
+        tasks.spawn(held::follow(house.clone()));
         tasks.spawn(audit::log::run(house.clone()));
         tasks.spawn(every(house.clone(), audit::repeats::INTERVAL, Chore::AuditRepeats));
         tasks.spawn(every(house.clone(), audit::prune::INTERVAL, Chore::AuditPruning));

@@ -1,11 +1,13 @@
 //! One host of the fleet: its fake machine, its agent, what survives both, and its faults.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::Identity;
 use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::journal::{Journal, MemoryJournal};
+use fleetwright_agent::parameters::{ParameterSettings, Parameters};
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::LinkStatus;
@@ -157,6 +159,7 @@ impl Host {
             executor: ExecutorLimits { workers: self.workers, ..ExecutorLimits::default() },
             spool: self.spool,
             inventory: self.collecting,
+            parameters: ParameterSettings::default(),
         });
         *self.agent() = Some(started.expect("the agent of a fake host starts"));
     }
@@ -260,6 +263,21 @@ impl Host {
     #[must_use]
     pub fn link(&self) -> Option<LinkStatus> {
         self.agent().as_ref().map(|agent| agent.status().borrow().clone())
+    }
+
+    /// What the agent holds of parameters.
+    ///
+    /// # Panics
+    /// When no agent runs.
+    #[must_use]
+    pub fn parameters(&self) -> Arc<Parameters> {
+        Arc::clone(self.agent().as_ref().expect("the agent runs").parameters())
+    }
+
+    /// The agent's folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        self.folder.path()
     }
 
     /// For the message of a failed test.

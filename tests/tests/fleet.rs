@@ -22,6 +22,8 @@ mod documents;
 mod flood;
 #[path = "fleet/happy.rs"]
 mod happy;
+#[path = "fleet/held_parameters.rs"]
+mod held_parameters;
 #[path = "fleet/inventory.rs"]
 mod inventory;
 #[path = "fleet/limits.rs"]

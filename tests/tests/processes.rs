@@ -22,6 +22,8 @@ mod chaos;
 mod dev;
 #[path = "processes/hard_commands.rs"]
 mod hard_commands;
+#[path = "processes/host_parameters.rs"]
+mod host_parameters;
 #[path = "processes/monitoring.rs"]
 mod monitoring;
 #[path = "processes/output_shape.rs"]

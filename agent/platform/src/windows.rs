@@ -5,6 +5,7 @@
 mod child;
 mod inventory;
 pub(crate) mod memory;
+pub(crate) mod pipe;
 pub(crate) mod service;
 mod system;
 

@@ -135,9 +135,13 @@ impl<'a> Session<'a> {
         link.inventory.connected(offset);
         let who = instance_information(&inventory::facts(&*link.platform), link.identity().node_id.as_str());
         link.inventory.take(vec![who], Extent::These, now);
+        let mut outbox = Outbox::new(offset);
+        for held in link.parameters.connected() {
+            outbox.push(agent_message::Message::HoldParameters(held));
+        }
         Self {
             link,
-            outbox: Outbox::new(offset),
+            outbox,
             heartbeat: heartbeat(welcome),
             last_sent: now,
             last_heard: now,
@@ -161,6 +165,7 @@ impl<'a> Session<'a> {
                 biased;
                 message = next(&mut inbound) => {
                     self.last_heard = link.clock.now();
+                    link.parameters.heard();
                     let handled = match message {
                         Ok(message) => self.handle(message).await,
                         Err(problem) => Err(problem),
@@ -181,6 +186,11 @@ impl<'a> Session<'a> {
                 () = link.inventory.changed() => {
                     for piece in link.inventory.to_send() {
                         self.outbox.push(agent_message::Message::Inventory(piece));
+                    }
+                }
+                () = link.parameters.changed() => {
+                    for part in link.parameters.to_send() {
+                        self.outbox.push(agent_message::Message::HoldParameters(part));
                     }
                 }
                 () = until(self.outbox.held_until()) => self.outbox.release_held(),
@@ -222,6 +232,7 @@ impl<'a> Session<'a> {
             Message::InventoryAck(ack) => self.link.inventory.answered(ack),
             Message::Certificate(certificate) => self.renewed(certificate).await,
             Message::Associations(part) => self.associations(part).await,
+            Message::ParameterStates(states) => self.link.parameters.told(states),
             Message::Goodbye(goodbye) => return Err(farewell(&goodbye)),
             // Hearing it was all.
             Message::Heartbeat(_) | Message::Welcome(_) => {}
@@ -331,5 +342,6 @@ impl Drop for Session<'_> {
         // Also when the whole link is dropped: nobody waits for room that cannot come.
         self.link.spool.set_link(LinkState::Down);
         self.link.inventory.disconnected();
+        self.link.parameters.disconnected();
     }
 }

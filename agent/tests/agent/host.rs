@@ -7,6 +7,7 @@ use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::Identity;
 use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::journal::MemoryJournal;
+use fleetwright_agent::parameters::ParameterSettings;
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::status::LinkStatus;
 use fleetwright_agent::{Agent, AgentHandle, AgentSettings, Keeping};
@@ -65,6 +66,7 @@ impl Host {
             executor: self.limits,
             spool: SpoolLimits::default(),
             inventory: self.collecting,
+            parameters: ParameterSettings::default(),
         })
         .unwrap()
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_store::{Batch, Revision, Row, Store, WatchError};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use super::Principal;
 use super::key_id::{AccessKeyId, Secret};
@@ -39,6 +40,8 @@ pub struct Access {
     known: RwLock<Arc<Known>>,
     /// One reader at a time, so that what was read last is what stays.
     reading: tokio::sync::Mutex<()>,
+    /// Grows when other policies are in effect.
+    policies: watch::Sender<u64>,
 }
 
 /// One moment of it.
@@ -193,6 +196,12 @@ impl Access {
         self.known().policies.decide(who, action, resource)
     }
 
+    /// Changes when other policies are in effect than when this was called.
+    #[must_use]
+    pub fn watch_policies(&self) -> watch::Receiver<u64> {
+        self.policies.subscribe()
+    }
+
     /// When the key was last used, as far as this process knows.
     pub(super) fn last_used(&self, id: &AccessKeyId) -> Option<Timestamp> {
         let known = self.known();
@@ -262,7 +271,11 @@ pub async fn reread(house: &House) -> Result<(), Refusal> {
             known.keys.insert(row.key, key);
         }
     }
+    let other_policies = !Arc::ptr_eq(&known.policies, &old.policies);
     *house.access.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    if other_policies {
+        house.access.policies.send_modify(|count| *count += 1);
+    }
     Ok(())
 }
 

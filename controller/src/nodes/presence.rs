@@ -56,6 +56,8 @@ struct LineState {
     mailbox: AtomicBool,
     /// The node's associations may be others than those that it has.
     associations: AtomicBool,
+    /// What the node holds of parameters may be another now.
+    parameters: AtomicBool,
     closing: watch::Sender<Option<Closing>>,
 }
 
@@ -78,6 +80,7 @@ impl Lines {
             mail: Notify::new(),
             mailbox: AtomicBool::new(true),
             associations: AtomicBool::new(true),
+            parameters: AtomicBool::new(false),
             closing: watch::Sender::new(None),
         });
         let older = self.lock().insert(node.clone(), state.clone());
@@ -144,6 +147,14 @@ impl Lines {
         }
     }
 
+    /// Tells the node's line that parameters that the node holds may be others.
+    pub fn nudge_parameters(&self, node: &NodeId) {
+        if let Some(state) = self.lock().get(node) {
+            state.parameters.store(true, Ordering::Relaxed);
+            state.mail.notify_one();
+        }
+    }
+
     /// Tells the node's line to close.
     pub fn ask_to_close(&self, node: &NodeId, why: Closing) {
         if let Some(state) = self.lock().get(node) {
@@ -205,6 +216,12 @@ impl Line {
     #[must_use]
     pub fn look_at_associations(&self) -> bool {
         self.state.associations.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether parameters that the node holds may be others since this was last asked.
+    #[must_use]
+    pub fn look_at_parameters(&self) -> bool {
+        self.state.parameters.swap(false, Ordering::Relaxed)
     }
 
     /// Completes when the line is to be closed.

@@ -9,6 +9,7 @@
 //! measured is the programs as they are delivered: this crate links none of them.
 
 mod agent;
+mod agent_parameters;
 mod controller;
 mod figures;
 mod fleet;
@@ -43,6 +44,11 @@ pub(crate) enum Bench {
     /// A controller with many maintenance windows: what they cost at rest, and how soon one over all agents starts
     #[command(after_long_help = "Example:\n  cargo xtask bench windows --agents 10000 --json windows.json")]
     Windows(WindowsArguments),
+    /// Parameters on hosts: reads from a real agent's memory, and how long a change takes to many simulated ones
+    #[command(
+        after_long_help = "Example:\n  cargo xtask bench agent-parameters --json agent-parameters.json"
+    )]
+    AgentParameters(AgentParametersArguments),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +109,27 @@ pub(crate) struct WindowsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AgentParametersArguments {
+    /// How often a parameter is read from the real agent, on each of its endpoints
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    reads: u32,
+    /// How many simulated hosts hold the value that changes
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    agents: u32,
+    /// How often it changes; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Where to write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+#[derive(Debug, Args)]
 struct Programs {
     /// Measure the release programs that are there, and do not build them anew
     #[arg(long)]
@@ -124,6 +151,7 @@ pub(crate) fn perform(bench: Bench) -> Result<()> {
         Bench::Fleet(arguments) => fleet(&arguments),
         Bench::Agent(arguments) => agent(&arguments),
         Bench::Windows(arguments) => windows(&arguments),
+        Bench::AgentParameters(arguments) => agent_parameters(&arguments),
     }
 }
 
@@ -162,6 +190,14 @@ fn windows(arguments: &WindowsArguments) -> Result<()> {
     let rest = Duration::from_secs(arguments.rest_seconds);
     let settings = windows::Settings { windows: arguments.windows, agents: arguments.agents, rest };
     let mut figures = windows::measure(&settings)?;
+    machine::describe(&mut figures);
+    finish(&figures, arguments.json.as_deref())
+}
+
+fn agent_parameters(arguments: &AgentParametersArguments) -> Result<()> {
+    arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
+    process::raise_file_limit();
+    let mut figures = agent_parameters::measure(arguments.reads, arguments.agents, arguments.rounds)?;
     machine::describe(&mut figures);
     finish(&figures, arguments.json.as_deref())
 }

@@ -220,6 +220,29 @@ impl Fleet {
         self.members.iter().for_each(|member| member.upgrade(package));
     }
 
+    /// Every host reads a parameter, and holds it from then on.
+    pub async fn read(&self, name: &str) -> Connected {
+        self.reach(|member| member.read(name)).await
+    }
+
+    /// Waits until every host holds this version of a parameter that it has read, or a later one.
+    pub async fn until_held(&self, name: &str, version: u64) -> Connected {
+        self.reach(|member| member.until_held(name, version, BACK_WITHIN)).await
+    }
+
+    /// When the members came to where they were to come; the others are missing.
+    async fn reach<'a, F: Future<Output = bool>>(&'a self, come: impl Fn(&'a Member) -> F) -> Connected {
+        let begun = Instant::now();
+        let mut coming: FuturesUnordered<_> = self.members.iter().map(|member| come(member)).collect();
+        let mut moments = Vec::with_capacity(self.members.len());
+        while let Some(is_there) = coming.next().await {
+            if is_there {
+                moments.push(begun.elapsed());
+            }
+        }
+        Connected::of(&moments, self.members.len())
+    }
+
     #[must_use]
     pub fn status(&self) -> FleetStatus {
         self.members.iter().fold(FleetStatus::default(), |sum, member| {

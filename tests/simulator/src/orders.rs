@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::fleet::{Connected, Enrolled, FleetStatus};
 
 /// A line of standard input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Cut all links, and tell when the agents are back.
     Cut,
@@ -17,12 +17,16 @@ pub enum Order {
     Slow(u32),
     /// Every host has the next version of the package with this number.
     Upgrade(u32),
+    /// Every host reads the parameter with this name, and holds it.
+    Read(String),
+    /// Tell when every host holds this version of the parameter, or a later one.
+    Await(String, u64),
     Quit,
 }
 
 /// A line that is no order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an order: cut, status, slow N, upgrade N, quit")]
+#[error("`{0}` is not an order: cut, status, slow N, upgrade N, read NAME, await NAME VERSION, quit")]
 pub struct OrderError(String);
 
 impl FromStr for Order {
@@ -36,6 +40,10 @@ impl FromStr for Order {
             ["status"] => Ok(Self::Status),
             ["slow", agents] => agents.parse().map(Self::Slow).map_err(|_| error()),
             ["upgrade", package] => package.parse().map(Self::Upgrade).map_err(|_| error()),
+            ["read", name] => Ok(Self::Read(name.to_owned())),
+            ["await", name, version] => {
+                version.parse().map(|version| Self::Await(name.to_owned(), version)).map_err(|_| error())
+            }
             ["quit"] => Ok(Self::Quit),
             _ => Err(error()),
         }
@@ -57,6 +65,10 @@ pub enum Event {
     Upgraded {
         package: u32,
     },
+    /// Those that have read it.
+    Read(Connected),
+    /// Those that hold it, and when they did.
+    Holds(Connected),
     Error {
         message: String,
     },
@@ -73,6 +85,9 @@ mod tests {
             ("  status ", Some(Order::Status)),
             ("slow 20", Some(Order::Slow(20))),
             ("upgrade 7", Some(Order::Upgrade(7))),
+            ("read /a/b", Some(Order::Read("/a/b".to_owned()))),
+            ("await /a/b 7", Some(Order::Await("/a/b".to_owned(), 7))),
+            ("await /a/b", None),
             ("quit", Some(Order::Quit)),
             ("slow", None),
             ("slow -1", None),
@@ -83,7 +98,10 @@ mod tests {
             assert_eq!(line.parse::<Order>().ok(), wanted, "{line}");
         }
         let error = "jump".parse::<Order>().unwrap_err().to_string();
-        assert_eq!(error, "`jump` is not an order: cut, status, slow N, upgrade N, quit");
+        assert_eq!(
+            error,
+            "`jump` is not an order: cut, status, slow N, upgrade N, read NAME, await NAME VERSION, quit"
+        );
     }
 
     #[test]

@@ -20,12 +20,14 @@ fn types_with(site: &Site, words: &[&str], input: &str) -> Ended {
 }
 
 /// Every file below a folder that has the text in it.
-fn files_with(folder: &Path, text: &str, found: &mut Vec<String>) {
+pub(crate) fn files_with(folder: &Path, text: &str, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_with(&path, text, found);
-        } else if fs::read(&path).unwrap().windows(text.len()).any(|window| window == text.as_bytes()) {
+        } else if path.is_file()
+            && fs::read(&path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+        {
             found.push(path.display().to_string());
         }
     }
@@ -44,7 +46,7 @@ fn raw(site: &Site, name: &str) -> String {
     ended.text().trim_end_matches('\n').to_owned()
 }
 
-fn filled(site: &Site) {
+pub(crate) fn filled(site: &Site) {
     site.types(&["parameter", "put", "/app/url", "https://app.example"]).expect_code(0);
     let secret = ["parameter", "put", "/app/password", "--type", "SecureString", "--value-file", "-"];
     types_with(site, &secret, "hunter1-hunter1\n").expect_code(0);

@@ -1,5 +1,6 @@
 //! The command line. What it means is in `main.rs`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -13,7 +14,7 @@ use fleetwright_proto::ids::ActivationId;
 #[derive(Debug, Parser)]
 #[command(name = "fleetwright-agent", version, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed or not connected, 2 wrong arguments, 3 refused, 5 unreachable."
+    after_help = "Exit codes: 0 done, 1 failed or not connected, 2 wrong arguments, 3 refused, 4 not found, 5 unreachable."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -49,8 +50,92 @@ pub(crate) enum Verb {
         after_help = "Example:\n  fleetwright-agent inventory | jq '.[].TypeName'\n\nExit codes: 0 done."
     )]
     Inventory(InventoryArguments),
+    /// Read a parameter that policies give to this host
+    #[command(subcommand)]
+    Parameter(ParameterVerb),
+    /// Start a program with parameters of this host in its environment
+    Exec(ExecArguments),
+    /// Put parameters of this host into a text
+    Render(RenderArguments),
     /// Print the version
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParameterVerb {
+    /// Print the value of a parameter
+    Get(GetArguments),
+}
+
+/// Where the agent is asked.
+#[derive(Debug, Args)]
+pub(crate) struct AskArguments {
+    /// Where the agent gives parameters [default: as configured]
+    #[arg(long, value_name = "PATH", env = "FLEETWRIGHT_AGENT_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Where the agent keeps its identity, journal and spool [default: the system's place]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Configuration file [default: agent.toml in the state folder that is given, else in the system's place]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Asks the running agent, which holds what it has read, and goes on answering while the controller is away. A
+/// SecureString is printed as its ciphertext unless its decryption is asked for.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  fleetwright-agent parameter get /app/url\n  fleetwright-agent parameter get /app/password:2 --with-decryption\n\nExit codes: 0 done, 2 wrong arguments, 3 refused, 4 not found, 5 agent or controller unreachable."
+)]
+pub(crate) struct GetArguments {
+    /// NAME, NAME:VERSION, NAME:LABEL or an ARN
+    pub(crate) name: String,
+    /// Print a SecureString as it is
+    #[arg(long)]
+    pub(crate) with_decryption: bool,
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) asks: AskArguments,
+}
+
+/// The program takes the place of this one, so signals and its exit code are its own. Secrets are in its environment as
+/// they are, and in no list of arguments.
+///
+/// Below a path each parameter has a variable: what follows the path, in capitals, with _ for everything that is no
+/// letter and no digit. Below /app/, /app/db/password is DB_PASSWORD.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  fleetwright-agent exec --path /app/ -- ./server --port 80\n  fleetwright-agent exec --env DB_URL=/app/url --env DB_PASSWORD=/app/password:live -- ./server\n\nExit codes: the program's; 2 wrong arguments, 3 refused, 4 not found, 5 agent or controller unreachable, 126 the program cannot be started, 127 there is no such program."
+)]
+pub(crate) struct ExecArguments {
+    /// Parameters below this path, at any depth; of several, a later one stands above an earlier one
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Vec<String>,
+    /// One parameter under a name of its own; it stands above what a path brings
+    #[arg(long, value_name = "NAME=PARAMETER")]
+    pub(crate) env: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asks: AskArguments,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
+}
+
+/// Puts a value in the place of each {{ssm:NAME}}, and of each {{ssm-secure:NAME}} for a SecureString. All or nothing: a
+/// name that is not given is told with its line, and nothing is written.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  fleetwright-agent render server.conf.in -o /etc/server.conf\n  fleetwright-agent render - < server.conf.in\n\nThe file is replaced at once, and readable for its owner alone.\n\nExit codes: 0 done, 1 cannot be written, 2 wrong arguments or template, 3 refused, 4 not found, 5 agent or controller unreachable."
+)]
+pub(crate) struct RenderArguments {
+    /// The text; - reads standard input
+    pub(crate) template: PathBuf,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) asks: AskArguments,
 }
 
 /// Makes a key on this host, which never leaves it, and has the controller sign a certificate for it. Safe to repeat

@@ -4,6 +4,7 @@ mod arguments;
 mod enrolment;
 mod launcher;
 mod log;
+mod parameters;
 mod run;
 mod update;
 
@@ -27,12 +28,14 @@ use fleetwright_platform::service::{self, Purge};
 use fleetwright_platform::{HostError, SharedPlatform};
 
 use arguments::{
-    Arguments, InventoryArguments, Output, RunArguments, StatusArguments, UninstallArguments, Verb,
+    Arguments, InventoryArguments, Output, ParameterVerb, RunArguments, StatusArguments, UninstallArguments,
+    Verb,
 };
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
+const NOT_FOUND: u8 = 4;
 const UNREACHABLE: u8 = 5;
 
 fn main() -> ExitCode {
@@ -96,6 +99,12 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Inventory(arguments) => show_inventory(&arguments, &platform),
+        Verb::Parameter(ParameterVerb::Get(arguments)) => block_on(parameters::get(arguments, &platform)),
+        Verb::Exec(arguments) => {
+            let variables = block_on(parameters::variables(&arguments, &platform))?;
+            parameters::exec(&arguments, variables)
+        }
+        Verb::Render(arguments) => block_on(parameters::render(arguments, &platform)),
         Verb::Version => {
             print(&format!("fleetwright-agent {}\n", inventory::AGENT_VERSION))?;
             Ok(ExitCode::SUCCESS)
@@ -185,6 +194,9 @@ fn one_line(error: &anyhow::Error) -> String {
 fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(error) = error.downcast_ref::<EnrollError>() {
         return if error.is_unreachable() { UNREACHABLE } else { REFUSED };
+    }
+    if let Some(error) = error.downcast_ref::<parameters::ParameterError>() {
+        return error.exit_code();
     }
     if let Some(PublishedError::Unreachable(_)) = error.downcast_ref::<PublishedError>() {
         return UNREACHABLE;

@@ -96,11 +96,13 @@ fn start(
     platform: &SharedPlatform,
     clock: &SharedClock,
 ) -> anyhow::Result<AgentHandle> {
+    let state = folder.root().to_owned();
     let mut settings = AgentSettings::for_folder(folder.launched(), Arc::clone(platform), Arc::clone(clock))?;
     if let Some(controller) = arguments.controller.or_else(|| config.controller.clone()) {
         settings.identity.controller = controller;
     }
     settings.spool = config.spool_limits();
+    settings.parameters = config.parameter_settings(&state, &**platform);
     settings.executor.download_bytes = arguments.download_max_mib << 20;
     settings.inventory.every = Duration::from_secs(60 * arguments.inventory_minutes);
     let (node, controller) = (settings.identity.node_id.clone(), settings.identity.controller.clone());

@@ -3,6 +3,7 @@
 mod associations;
 mod documents;
 mod inventory;
+mod parameters;
 mod session;
 mod words;
 

@@ -67,7 +67,7 @@ pub(crate) fn measure(rest: Duration, runs: u32) -> Result<Figures> {
     Ok(figures)
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(super) fn succeed(command: &mut Command) -> Result<()> {
     let output = command.output()?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);

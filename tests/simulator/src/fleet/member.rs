@@ -10,6 +10,7 @@ use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::identity::{ControllerAddress, Identity, IdentityFiles};
 use fleetwright_agent::inventory::InventorySettings;
 use fleetwright_agent::journal::MemoryJournal;
+use fleetwright_agent::parameters::{Decryption, Given, ParameterSettings, Parameters, Query};
 use fleetwright_agent::spool::SpoolLimits;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::LinkStatus;
@@ -130,6 +131,7 @@ impl Member {
             executor: ExecutorLimits::default(),
             spool: SpoolLimits::default(),
             inventory: self.collecting,
+            parameters: ParameterSettings::default(),
         })
         .map_err(|source| FleetError::Start { number: self.number, source })?;
         let mut status = agent.status();
@@ -156,6 +158,32 @@ impl Member {
                 |status: &LinkStatus| connected_since(status).is_some_and(|since| Some(since) != before);
             matches!(tokio::time::timeout(within, status.wait_for(is_new)).await, Ok(Ok(_)))
         })
+    }
+
+    /// Whether the host may read the parameter, which it holds then.
+    pub(super) async fn read(&self, name: &str) -> bool {
+        let (Some(parameters), Ok(query)) = (self.parameters(), Query::value(name, Decryption::Yes)) else {
+            return false;
+        };
+        parameters.get(&query).await.is_ok()
+    }
+
+    /// Completes when the host holds this version of the parameter or a later one, with false when that takes too
+    /// long.
+    pub(super) async fn until_held(&self, name: &str, version: u64, within: Duration) -> bool {
+        let (Some(parameters), Ok(query)) = (self.parameters(), Query::value(name, Decryption::Yes)) else {
+            return false;
+        };
+        let mut changes = parameters.watch();
+        let holds = |_: &u64| match parameters.held(&query) {
+            Some(Given::Value(value)) => value.version >= version,
+            _ => false,
+        };
+        matches!(tokio::time::timeout(within, changes.wait_for(holds)).await, Ok(Ok(_)))
+    }
+
+    fn parameters(&self) -> Option<Arc<Parameters>> {
+        self.life().agent.as_ref().map(|agent| agent.parameters().clone())
     }
 
     /// How often each script was begun, by `command/step`; none for a host without an identity.

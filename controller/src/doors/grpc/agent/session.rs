@@ -29,6 +29,7 @@ use tonic::{Status, Streaming};
 
 use super::associations::Offer;
 use super::inventory::Pieces;
+use super::parameters::Desk;
 use super::words;
 use crate::associations::report as applied;
 use crate::commands::output;
@@ -80,6 +81,7 @@ async fn run(house: Arc<House>, node: NodeId, mut inbound: Streaming<AgentMessag
         mail: MailState::default(),
         pieces: Pieces::default(),
         associations,
+        parameters: Desk::default(),
     };
     let result = session.run(hello, &mut inbound).await;
     let ended = match result {
@@ -141,6 +143,7 @@ struct Session<'a> {
     mail: MailState,
     pieces: Pieces<'a>,
     associations: Offer,
+    parameters: Desk,
 }
 
 impl<'a> Session<'a> {
@@ -175,6 +178,7 @@ impl<'a> Session<'a> {
                     self.mail.refused.clear();
                     self.mail.left_in_mailbox = true;
                     house.lines.nudge_associations(line.node());
+                    house.lines.nudge_parameters(line.node());
                     Box::pin(self.deliver()).await?;
                 }
                 () = quiet.as_mut() => {
@@ -251,6 +255,13 @@ impl<'a> Session<'a> {
                 Some(ack) => self.say(Say::InventoryAck(ack)).await,
                 None => Ok(()),
             },
+            Some(Said::HoldParameters(said)) => {
+                for part in self.parameters.hear(house, node, said).await? {
+                    self.say(Say::ParameterStates(part)).await?;
+                }
+                self.look_again_if_behind();
+                Ok(())
+            }
             Some(Said::Renew(renew)) => {
                 let certificate = enrolment::renew(house, node, &renew.certificate_request).await?;
                 let authority = house.authority.certificate().to_vec().into();
@@ -312,7 +323,19 @@ impl<'a> Session<'a> {
                 self.say(Say::Associations(part)).await?;
             }
         }
+        if self.line.look_at_parameters() {
+            for part in self.parameters.changes(self.house).await {
+                self.say(Say::ParameterStates(part)).await?;
+            }
+            self.look_again_if_behind();
+        }
         Ok(())
+    }
+
+    fn look_again_if_behind(&mut self) {
+        if self.parameters.is_behind() {
+            self.mail.offer_again.get_or_insert(self.house.clock.now().plus(OFFER_AGAIN));
+        }
     }
 
     /// Sends what is there for the node and was not sent on this stream, as far as there is room.

@@ -29,6 +29,8 @@ The simulator enrols its hosts, connects them, and then takes orders from standa
   status     tell how many are connected, and how many scripts ran, once or more than once
   slow N     the first N hosts read a few hundred bytes a second from now on; 0 ends that
   upgrade N  every host has the next version of package N, and tells it with its next inventory
+  read NAME  every host reads a parameter, which policies must give it, and holds it
+  await NAME VERSION   tell when every host holds that version of it
   quit       end, as the end of standard input does
 
 Whatever happens is told on standard output, one JSON object a line. FLEETWRIGHT_LOG=info shows the agents' log.";

@@ -103,6 +103,8 @@ async fn run(fleet: &Fleet, invitation: Option<&Invitation>, arguments: &Argumen
                 fleet.upgrade(package);
                 say(&Event::Upgraded { package })?;
             }
+            Order::Read(name) => say(&Event::Read(fleet.read(&name).await))?,
+            Order::Await(name, version) => say(&Event::Holds(fleet.until_held(&name, version).await))?,
             Order::Quit => break,
         }
     }
