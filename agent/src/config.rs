@@ -63,6 +63,7 @@ pub struct SpoolConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateConfig {
     pub reach_seconds: u64,
+    pub healthy_seconds: u64,
 }
 
 impl Default for SpoolConfig {
@@ -73,7 +74,7 @@ impl Default for SpoolConfig {
 
 impl Default for UpdateConfig {
     fn default() -> Self {
-        Self { reach_seconds: 180 }
+        Self { reach_seconds: 180, healthy_seconds: 600 }
     }
 }
 
@@ -114,6 +115,7 @@ impl Config {
             ("spool.limit_mib", config.spool.limit_mib, 16..=1_048_576, mebibytes),
             ("spool.stream_max_mib", config.spool.stream_max_mib, 16..=1_048_576, mebibytes),
             ("update.reach_seconds", config.update.reach_seconds, 5..=3600, "5 to 3600"),
+            ("update.healthy_seconds", config.update.healthy_seconds, 5..=86_400, "5 to 86400"),
         ] {
             if !range.contains(&value) {
                 return Err(ConfigError::Range { path: path.to_owned(), setting, allowed });
@@ -135,6 +137,12 @@ impl Config {
     #[must_use]
     pub fn reach_time(&self) -> Duration {
         Duration::from_secs(self.update.reach_seconds)
+    }
+
+    /// How long a new build has to run, connected in the end, until it is trusted.
+    #[must_use]
+    pub fn healthy_time(&self) -> Duration {
+        Duration::from_secs(self.update.healthy_seconds)
     }
 }
 
@@ -171,6 +179,7 @@ mod tests {
             ("log = \"loud\"", &["line 1", "`trace`"]),
             ("[spool]\nlimit_mib = 1", &["spool.limit_mib", "16 to 1048576"]),
             ("[update]\nreach_seconds = 4", &["update.reach_seconds", "5 to 3600"]),
+            ("[update]\nhealthy_seconds = 4", &["update.healthy_seconds", "5 to 86400"]),
         ] {
             let error = parse(text).unwrap_err();
             assert!(wanted.iter().all(|part| error.contains(part)), "{error}");

@@ -139,7 +139,7 @@ impl Document {
             return fail(FailReason::Unsupported { action });
         }
         let inputs = match action {
-            Action::RunShellScript | Action::RunPowerShellScript => {
+            _ if action.is_script() => {
                 script::inputs(action, self, bound, &step.inputs).map(StepInputs::RunScript)
             }
             _ => {

@@ -9,7 +9,7 @@
 //! measured is the programs as they are delivered: this crate links none of them.
 
 mod agent;
-mod controller;
+pub(crate) mod controller;
 mod figures;
 mod fleet;
 mod machine;

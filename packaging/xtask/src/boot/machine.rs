@@ -85,6 +85,28 @@ impl Machine {
         self.boot()
     }
 
+    /// As when somebody pulls the plug: nothing inside has the time for anything. Boots again.
+    pub(super) fn cut_the_power(&self) -> Result<()> {
+        if let Some(mut nspawn) = self.nspawn().take() {
+            nspawn.kill().context("cannot kill systemd-nspawn")?;
+            nspawn.wait().context("cannot wait for systemd-nspawn")?;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        // What was inside ends with it; until then the files are in use.
+        while self.boot().is_err() {
+            if Instant::now() > deadline {
+                bail!("it does not boot again");
+            }
+            pause(LOOK);
+        }
+        Ok(())
+    }
+
+    /// The root of the system that runs, with everything that is mounted in it, as a path of this system.
+    pub(super) fn mounted_root(&self) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/proc/{}/root", self.init()?)))
+    }
+
     /// Runs a script inside.
     pub(super) fn sh(&self, script: &str) -> Result<Output> {
         let init = self.init()?;
@@ -179,7 +201,7 @@ fn texts(output: &Output) -> (String, String) {
 }
 
 /// Lets this thread rest; nothing ever wakes it sooner.
-pub(super) fn pause(span: Duration) {
+pub(crate) fn pause(span: Duration) {
     let (lock, never) = (Mutex::new(()), Condvar::new());
     let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let _rested = never.wait_timeout(guard, span);
