@@ -8,6 +8,7 @@ mod run;
 mod windows;
 mod wine;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -41,7 +42,11 @@ enum Task {
     /// Type-check the agent for x86_64-pc-windows-gnu
     CheckWindows,
     /// The agent for Windows under Wine: installed, enrolled, used, updated and removed
-    TestWine,
+    TestWine {
+        /// Take the controller from this folder instead of building it
+        #[arg(long, value_name = "DIR")]
+        programs: Option<PathBuf>,
+    },
     /// Measure the release programs on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -66,7 +71,7 @@ fn perform(task: Task) -> Result<()> {
         Task::TestClients => test_clients(),
         Task::Lint => lint(),
         Task::CheckWindows => windows::check(),
-        Task::TestWine => test_wine(),
+        Task::TestWine { programs } => test_wine(programs),
         Task::Bench(bench) => bench::perform(bench),
         Task::Package(arguments) => package::perform(&arguments),
         Task::TestBoot(arguments) => boot::perform(&arguments),
@@ -83,19 +88,23 @@ fn test() -> Result<()> {
     lint()?;
     // The tests of real processes run the programs as they are delivered.
     cargo(&["build", "--workspace", "--bins"])?;
+    let wine = wine::begin()?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
     clients::test()?;
     boot::test_where_possible()?;
     // What is built is checked.
-    match wine::test_where_possible()? {
+    match wine::test_where_possible(wine, &run::debug("fleetwright"))? {
         Tried::Built => Ok(()),
         Tried::Not => windows::check_where_possible(),
     }
 }
 
-fn test_wine() -> Result<()> {
-    cargo(&["build", "--workspace", "--bins"])?;
-    wine::test()
+fn test_wine(programs: Option<PathBuf>) -> Result<()> {
+    let Some(programs) = programs else {
+        cargo(&["build", "--workspace", "--bins"])?;
+        return wine::test(&run::debug("fleetwright"));
+    };
+    wine::test(&programs.join("fleetwright"))
 }
 
 fn test_clients() -> Result<()> {

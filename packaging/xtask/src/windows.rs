@@ -3,8 +3,10 @@
 //! A toolchain with the target `x86_64-pc-windows-gnu` is needed: cargo's own after `rustup target add`, or another
 //! one whose cargo `FLEETWRIGHT_WINDOWS_CARGO` names (a program that takes cargo's arguments and knows the target).
 
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -57,27 +59,64 @@ pub(crate) fn check_where_possible() -> Result<()> {
     }
 }
 
-/// Builds the agent, if there is a toolchain for it.
-pub(crate) fn build_for_wine() -> Result<Option<Built>> {
+/// A build that goes on beside everything else, with what is left of the processors.
+#[derive(Debug)]
+pub(crate) struct Building {
+    child: Child,
+    told: File,
+    problems: File,
+}
+
+/// Begins to build the agent, if there is a toolchain for it.
+pub(crate) fn begin_build() -> Result<Option<Building>> {
     let Some(toolchain) = toolchain() else { return Ok(None) };
-    let mut command = match &toolchain {
-        Toolchain::Named(cargo) => Command::new(cargo),
-        Toolchain::Added => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]);
+    match &toolchain {
+        Toolchain::Named(cargo) => command.arg(cargo),
+        Toolchain::Added => command.arg(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
     };
     command.args(["build", "--profile", PROFILE, "--message-format", "json-render-diagnostics"]);
     command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     if let Toolchain::Added = toolchain {
-        command.args(["--target", TARGET]);
+        // Beside the other builds, not after them.
+        command.args(["--target", TARGET, "--target-dir"]).arg(run::target().join("windows"));
     }
-    run::say(&format!("$ cargo build --profile {PROFILE} for {TARGET}"));
-    let output = command.current_dir(run::root()).stderr(Stdio::inherit()).output();
-    let output = output.context("cannot start the cargo for Windows")?;
-    if !output.status.success() {
-        bail!("the agent cannot be built for Windows: cargo ended with {}", output.status);
+    run::say(&format!("$ cargo build --profile {PROFILE} for {TARGET}, beside the rest"));
+    let (told, problems) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    command.stdin(Stdio::null()).stdout(told.try_clone()?).stderr(problems.try_clone()?);
+    let child = command.current_dir(run::root()).spawn().context("cannot start the cargo for Windows")?;
+    Ok(Some(Building { child, told, problems }))
+}
+
+impl Building {
+    pub(crate) fn finish(mut self) -> Result<Built> {
+        let status = self.child.wait().context("cannot wait for the cargo for Windows")?;
+        if !status.success() {
+            bail!(
+                "the agent cannot be built for Windows: cargo ended with {status}\n{}",
+                text(&mut self.problems)?
+            );
+        }
+        let told = text(&mut self.told)?;
+        let agent = told.lines().filter_map(executable).find(|path| path.ends_with("fleetwright-agent.exe"));
+        Ok(Built { agent: agent.context("cargo does not say where the agent is")? })
     }
-    let told = String::from_utf8_lossy(&output.stdout);
-    let agent = told.lines().filter_map(executable).find(|path| path.ends_with("fleetwright-agent.exe"));
-    Ok(Some(Built { agent: agent.context("cargo does not say where the agent is")? }))
+}
+
+impl Drop for Building {
+    /// Nobody waits for it any more.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(file: &mut File) -> Result<String> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text).context("cannot read what cargo told")?;
+    Ok(text)
 }
 
 /// The program that a message of cargo tells of.

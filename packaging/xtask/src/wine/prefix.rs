@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Wine's two programs.
 #[derive(Debug, Clone)]
-pub(super) struct Wine {
+pub(crate) struct Wine {
     loader: PathBuf,
     server: PathBuf,
 }
@@ -29,8 +29,8 @@ pub(super) fn wine() -> Option<Wine> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let find = |names: &[&str]| {
         let folders = [PathBuf::from("/usr/lib/wine")].into_iter().chain(std::env::split_paths(&path));
-        let all = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
-        all.into_iter().find(|program| program.is_file())
+        let mut all = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+        all.find(|program| program.is_file())
     };
     Some(Wine { loader: find(&["wine64", "wine"])?, server: find(&["wineserver", "wineserver64"])? })
 }

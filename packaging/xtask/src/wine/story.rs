@@ -45,9 +45,9 @@ const CHAPTERS: [(&str, Chapter); 9] = [
 ];
 
 /// Fails with the first chapter that does not go as it should.
-pub(super) fn tell(prefix: &Prefix, built: &Built) -> Result<()> {
+pub(super) fn tell(prefix: &Prefix, built: &Built, controller: &Path) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let controller = Controller::of(run::target().join("debug/fleetwright"))?;
+    let controller = Controller::of(controller.to_owned())?;
     let host = Host { prefix, built, controller, scratch: scratch.path().to_owned() };
     for (what, chapter) in CHAPTERS {
         let begun = Instant::now();
@@ -205,7 +205,7 @@ fn trees_end(host: &Host<'_>) -> Result<()> {
     two_run()?;
     none_runs()?;
     host.until("the command has timed out", || {
-        Ok(host.ends(&["command", "show", &command], 0)?.contains("TimedOut"))
+        Ok(host.ends(&["command", "show", &command, "-o", "json"], 0)?.contains("TimedOut"))
     })?;
     let command = begin("5m")?;
     two_run()?;
