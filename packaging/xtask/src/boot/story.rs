@@ -54,7 +54,7 @@ pub(super) fn tell(machine: &Machine, packages: &Packages) -> Result<()> {
         fs::write(inside.join(format!("{name}-2.deb")), package::next_revision(from)?)
             .context("cannot write a package")?;
     }
-    for (name, from) in packages.tarballs.iter().flat_map(|both| both.named()) {
+    for (name, from) in packages.tarballs.iter().flat_map(Both::named) {
         fs::copy(from, inside.join(format!("{name}.tar.gz"))).context("cannot copy a tarball")?;
     }
     machine.boot()?;
