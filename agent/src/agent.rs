@@ -166,6 +166,7 @@ impl Agent {
         let identity = Arc::new(Mutex::new(identity));
         let library =
             ControllerLibrary { connector: Arc::clone(&connector), identity: Arc::clone(&identity) };
+        let work = kept.orchestration.clone();
         let executor = Executor::start(Workplace {
             ledger: Arc::clone(&ledger),
             spool: spool.clone(),
@@ -183,7 +184,11 @@ impl Agent {
             },
             library: Arc::new(library),
             packages: Packages::in_folder(kept.packages),
-            downloads: Downloads { max_bytes: limits.download_bytes, proxies: Proxies::of_environment() },
+            downloads: Downloads {
+                max_bytes: limits.download_bytes,
+                work,
+                proxies: Proxies::of_environment(),
+            },
             updates: kept.updates,
             inventory: Arc::clone(&collector),
             limits,

@@ -69,6 +69,7 @@ pub struct SpoolConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateConfig {
     pub reach_seconds: u64,
+    pub healthy_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -114,7 +115,7 @@ impl Default for SpoolConfig {
 
 impl Default for UpdateConfig {
     fn default() -> Self {
-        Self { reach_seconds: 180 }
+        Self { reach_seconds: 180, healthy_seconds: 600 }
     }
 }
 
@@ -159,6 +160,7 @@ impl Config {
             ("parameters.held_max_kib", config.parameters.held_max_kib, 64..=65_536, "64 to 65536"),
             ("parameters.connections", config.parameters.connections, 2..=4_096, "2 to 4096"),
             ("update.reach_seconds", config.update.reach_seconds, 5..=3600, "5 to 3600"),
+            ("update.healthy_seconds", config.update.healthy_seconds, 5..=86_400, "5 to 86400"),
         ] {
             if !range.contains(&value) {
                 return Err(ConfigError::Range { path: path.to_owned(), setting, allowed });
@@ -226,6 +228,12 @@ impl Config {
     pub fn reach_time(&self) -> Duration {
         Duration::from_secs(self.update.reach_seconds)
     }
+
+    /// How long a new build has to run, connected in the end, until it is trusted.
+    #[must_use]
+    pub fn healthy_time(&self) -> Duration {
+        Duration::from_secs(self.update.healthy_seconds)
+    }
 }
 
 fn address_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ControllerAddress>, D::Error> {
@@ -286,6 +294,7 @@ mod tests {
             ("[parameters]\nheld_max = 5000", &["parameters.held_max", "1 to 4096"]),
             ("[parameters]\nport = 70000", &["line 2"]),
             ("[update]\nreach_seconds = 4", &["update.reach_seconds", "5 to 3600"]),
+            ("[update]\nhealthy_seconds = 4", &["update.healthy_seconds", "5 to 86400"]),
         ] {
             let error = parse(text).unwrap_err();
             assert!(wanted.iter().all(|part| error.contains(part)), "{error}");

@@ -46,6 +46,8 @@ pub struct ExecutorLimits {
     pub open_commands: usize,
     /// Documents and parameters of these, in memory and in the journal.
     pub work_bytes: u64,
+    /// Of the journal, when something new is accepted.
+    pub journal_bytes: u64,
     /// A delivery is refused when less than this is free on the disk, so that results can still be written.
     pub spare_disk_bytes: u64,
     /// What a running step has to come to its end when the agent stops (reference, section 3.7).
@@ -62,6 +64,7 @@ impl Default for ExecutorLimits {
             workers: 5,
             open_commands: 1_000,
             work_bytes: 4 << 20,
+            journal_bytes: crate::journal::MAX_BYTES,
             spare_disk_bytes: 4 << 20,
             stop_timeout: Duration::from_secs(20),
             kill_grace: crate::steps::DEFAULT_KILL_GRACE,

@@ -46,6 +46,8 @@ pub const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest type and longest collection, bytes of names and values (reference, section 5.6).
 const TYPE_MAX_BYTES: usize = 3_072 * 1024;
 const COLLECTION_MAX_BYTES: usize = 10_240 * 1024;
+/// What the controller has of a collection, the file that takes its place, and the host's own files.
+pub const FOLDER_MAX_BYTES: u64 = 3 * COLLECTION_MAX_BYTES as u64;
 
 /// The facts that an enrolment and every Hello carry.
 #[must_use]

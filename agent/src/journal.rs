@@ -30,6 +30,10 @@ pub use record::{
 };
 pub use state::{Command, State, StepProgress};
 
+/// Nothing new is accepted above this size: the results of what was accepted before still fit in. Far more than what
+/// the other limits of an agent allow to be in it.
+pub const MAX_BYTES: u64 = 64 << 20;
+
 /// When an append may return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {

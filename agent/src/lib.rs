@@ -5,6 +5,7 @@
 //! is in `fleetwright-platform` and nowhere here.
 
 pub mod agent;
+pub mod bounds;
 pub mod config;
 pub mod enroll;
 pub mod executor;

@@ -6,20 +6,20 @@
 mod board;
 
 use std::fs;
-use std::path::Path;
 
 use fleetwright_platform::SharedPlatform;
 use fleetwright_proto::clock::Timestamp;
 use fleetwright_proto::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{self, FolderUsage};
 use crate::config::Config;
 use crate::executor::ExecutorLimits;
 use crate::explain::date;
 use crate::identity::{ControllerAddress, IdentityFiles, IdentityFilesError};
 use crate::journal::{FileJournal, JournalError};
 use crate::state_folder::StateFolder;
-use crate::update::{self, UpdateFolder};
+use crate::update::{Outcome, UpdateFolder, Verdict};
 pub(crate) use board::StatusBoard;
 
 /// The link as the running agent last saw it.
@@ -57,6 +57,8 @@ pub struct Status {
     pub agent_version: &'static str,
     /// Of a build that was brought by an update and counts instead of the packaged one.
     pub updated_to: Option<String>,
+    /// What came of the last one that was tried.
+    pub last_update: Option<Outcome>,
     pub link: LinkStatus,
     /// Accepted and without a final report.
     pub unfinished_commands: usize,
@@ -65,14 +67,8 @@ pub struct Status {
     pub open_commands: Usage,
     /// Documents and parameters of the open commands.
     pub work_bytes: Usage,
-    pub journal_bytes: u64,
-    pub spool_bytes: Usage,
-    /// Scripts and downloads; each command's go when it is over.
-    pub orchestration_bytes: u64,
-    /// Parameters that are held, as they lie on the disk, sealed; the limit is that of memory.
-    pub parameters_bytes: Usage,
-    /// Builds beside the packaged one.
-    pub update_bytes: Usage,
+    /// Everything in the state folder, with its limit.
+    pub folders: Vec<FolderUsage>,
     pub certificate_expires_ms: Option<Timestamp>,
 }
 
@@ -96,7 +92,10 @@ pub fn read(folder: &StateFolder, config: &Config, platform: &SharedPlatform) ->
         .load()?
         .ok_or_else(|| StatusError::NotEnrolled(folder.root().display().to_string()))?;
     let journal = FileJournal::look(&folder.journal())?;
-    let (limits, spool) = (ExecutorLimits::default(), config.spool_limits());
+    let limits = ExecutorLimits::default();
+    // What cannot be read is as good as none: the packaged build runs then.
+    let updates = UpdateFolder::in_state_folder(folder.root(), platform.clone());
+    let updates = updates.read().ok().flatten().unwrap_or_default();
     let open = journal.state.open_commands();
     let unacknowledged = open.iter().filter(|(_, command)| command.finished.is_some()).count();
     Ok(Status {
@@ -104,23 +103,14 @@ pub fn read(folder: &StateFolder, config: &Config, platform: &SharedPlatform) ->
         node_id: identity.node_id,
         controller: identity.controller,
         agent_version: crate::inventory::AGENT_VERSION,
-        updated_to: updated_to(folder, platform),
+        updated_to: updates.current.map(|build| build.version),
+        last_update: updates.last,
         link: link_status(folder),
         unfinished_commands: open.len() - unacknowledged,
         unacknowledged_commands: unacknowledged,
         open_commands: Usage { used: open.len() as u64, limit: limits.open_commands as u64 },
         work_bytes: Usage { used: journal.state.work_bytes(), limit: limits.work_bytes },
-        journal_bytes: journal.size_bytes,
-        spool_bytes: Usage { used: size_below(&folder.spool()), limit: spool.spool_bytes },
-        orchestration_bytes: size_below(&folder.orchestration()),
-        parameters_bytes: Usage {
-            used: fs::metadata(folder.parameters()).map_or(0, |found| found.len()),
-            limit: config.parameters.held_max_kib << 10,
-        },
-        update_bytes: Usage {
-            used: size_below(UpdateFolder::in_state_folder(folder.root(), platform.clone()).root()),
-            limit: update::FOLDER_MAX_BYTES,
-        },
+        folders: bounds::usage(folder.root(), &config.spool_limits(), config.parameters.held_max_kib << 10),
     })
 }
 
@@ -159,14 +149,14 @@ impl Status {
             ("unacknowledged commands", self.unacknowledged_commands.to_string()),
             ("open commands", of(self.open_commands, "commands")),
             ("documents", of(self.work_bytes, "bytes")),
-            ("journal", format!("{} bytes, compacted as it grows", self.journal_bytes)),
-            ("spool", of(self.spool_bytes, "bytes")),
-            ("work of commands", format!("{} bytes, removed as each ends", self.orchestration_bytes)),
-            ("parameters", of(self.parameters_bytes, "bytes")),
-            ("other builds", of(self.update_bytes, "bytes")),
             ("agent version", self.version_text()),
+            ("last update", self.last_update.as_ref().map_or_else(|| "none".to_owned(), outcome_text)),
         ];
-        rows.iter().map(|(name, value)| format!("{name:<24}{value}\n")).collect()
+        let folders = self.folders.iter().map(|folder| {
+            let FolderUsage { what, used, limit, stays, .. } = folder;
+            (*what, format!("{used} of {limit} bytes, {stays}"))
+        });
+        rows.into_iter().chain(folders).map(|(name, value)| format!("{name:<24}{value}\n")).collect()
     }
 }
 
@@ -181,20 +171,10 @@ fn link_status(folder: &StateFolder) -> LinkStatus {
         .unwrap_or(LinkStatus::Connecting { since_ms: Timestamp::default() })
 }
 
-/// What cannot be read is as good as none: the packaged build runs then.
-fn updated_to(folder: &StateFolder, platform: &SharedPlatform) -> Option<String> {
-    let updates = UpdateFolder::in_state_folder(folder.root(), platform.clone());
-    Some(updates.read().ok()??.current?.version)
-}
-
-fn size_below(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size_below(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            // It was acknowledged and removed meanwhile.
-            Err(_) => 0,
-        })
-        .sum()
+fn outcome_text(outcome: &Outcome) -> String {
+    let (version, at) = (&outcome.version, date(outcome.at));
+    match &outcome.verdict {
+        Verdict::Updated => format!("to {version} at {at}"),
+        Verdict::Returned { why } => format!("{version} was taken back at {at}: {why}"),
+    }
 }

@@ -40,9 +40,9 @@ use crate::secrets::Secrets;
 use crate::spool::{Phase, Spool, Stream, StreamId, StreamTotals, WhenFull, Writer};
 use crate::update::UpdateFolder;
 pub use alone::Alone;
-pub use download::{DEFAULT_MAX_BYTES as DEFAULT_DOWNLOAD_MAX_BYTES, Downloads, Proxies};
+pub use download::{DEFAULT_MAX_BYTES as DEFAULT_DOWNLOAD_MAX_BYTES, Downloads, Proxies, WORK_MAX_BYTES};
 use library::SharedLibrary;
-pub use package::Packages;
+pub use package::{PACKAGES_MAX_BYTES, Packages};
 
 /// A process that was asked to end has this long before it is killed, unless configured otherwise.
 pub const DEFAULT_KILL_GRACE: Duration = Duration::from_secs(10);

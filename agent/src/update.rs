@@ -11,7 +11,8 @@
 //! build in a slot, if there is one. A new build is written to the slot that is not in use and is tried while the
 //! old one watches; only when it has reached the controller is it the one that counts. Every step is one record that
 //! replaces the one before and is durable before anything follows from it, so a crash or a power cut at any moment
-//! finds a build that runs.
+//! finds a build that runs. Until it has run for a while it is on probation: one that ends again and again gives way to
+//! the one before it.
 //!
 //! [`state`] decides and is pure; [`folder`] keeps; [`stage`] brings a build in; what starts processes is the program.
 
@@ -22,4 +23,6 @@ mod state;
 
 pub use folder::{UpdateError, UpdateFolder};
 pub use stage::{BUILD_MAX_BYTES, FOLDER_MAX_BYTES, StageError, Staged, Wanted, is_newer, stage};
-pub use state::{Attempt, Build, Outcome, Slot, Start, TRIAL_STARTS, UpdateState, Verdict};
+pub use state::{
+    Attempt, Build, Outcome, PROBATION_STARTS, Probation, Slot, Start, TRIAL_STARTS, UpdateState, Verdict,
+};

@@ -24,6 +24,7 @@ pub mod compliance;
 pub mod documents;
 pub mod doors;
 pub mod error;
+pub mod folders;
 pub mod health;
 pub mod house;
 pub mod inventory;

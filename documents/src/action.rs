@@ -95,6 +95,7 @@ actions! {
     DomainJoin "aws:domainJoin" LinuxWindows
     Applications "aws:applications" Windows
     PsModule "aws:psModule" Windows
+    RunCmdScript "fleetwright:runCmdScript" Windows
     UpdateAgent "aws:updateAgent" Windows
     CloudWatch "aws:cloudWatch" Windows
     Approve "aws:approve" Controller
@@ -123,6 +124,12 @@ actions! {
 }
 
 impl Action {
+    /// Whether its inputs are a script.
+    #[must_use]
+    pub fn is_script(self) -> bool {
+        matches!(self, Self::RunShellScript | Self::RunPowerShellScript | Self::RunCmdScript)
+    }
+
     /// Exact, as the service compares it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

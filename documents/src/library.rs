@@ -11,7 +11,7 @@ pub struct LibraryDocument {
     pub sha256: &'static str,
 }
 
-static LIBRARY: [LibraryDocument; 16] = [
+static LIBRARY: [LibraryDocument; 17] = [
     LibraryDocument {
         name: "AWS-ApplyAnsiblePlaybooks",
         version: 1,
@@ -107,6 +107,12 @@ static LIBRARY: [LibraryDocument; 16] = [
         version: 1,
         text: include_str!("../library/AWS-UpdateSSMAgent.json"),
         sha256: "3c5d760ed68253e4cc4029d1072c92d9411bcb6aa228de21a231f2f470f28f7c",
+    },
+    LibraryDocument {
+        name: "Fleetwright-RunCmdScript",
+        version: 1,
+        text: include_str!("../library/Fleetwright-RunCmdScript.json"),
+        sha256: "20a52e006e6b62458a1d892967db32cc383fe3d56d4df584b708a02dd1db7520",
     },
 ];
 

@@ -138,19 +138,16 @@ impl Document {
         if !(host.supports)(&action) {
             return fail(FailReason::Unsupported { action });
         }
-        let inputs = match action {
-            Action::RunShellScript | Action::RunPowerShellScript => {
-                script::inputs(action, self, bound, &step.inputs).map(StepInputs::RunScript)
-            }
-            _ => {
-                let settings = substitute::value(&step.settings, &|name| bound.get(name));
-                inputs::bound(action, filled, &settings).map(|inputs| match inputs {
-                    StepInputs::DownloadContent(download) => {
-                        StepInputs::DownloadContent(download.opened(&|reference| bound.opened(reference)))
-                    }
-                    other => other,
-                })
-            }
+        let inputs = if action.is_script() {
+            script::inputs(action, self, bound, &step.inputs).map(StepInputs::RunScript)
+        } else {
+            let settings = substitute::value(&step.settings, &|name| bound.get(name));
+            inputs::bound(action, filled, &settings).map(|inputs| match inputs {
+                StepInputs::DownloadContent(download) => {
+                    StepInputs::DownloadContent(download.opened(&|reference| bound.opened(reference)))
+                }
+                other => other,
+            })
         };
         match inputs {
             Ok(inputs) => Decision::Run(inputs),

@@ -1,4 +1,5 @@
-//! The inputs of `aws:runShellScript` and `aws:runPowerShellScript` (reference, section 2.4), parameters filled in.
+//! The inputs of `aws:runShellScript` and `aws:runPowerShellScript` (reference, section 2.4), parameters filled in; and
+//! of `fleetwright:runCmdScript`, which is the same for hosts and scripts of Windows without PowerShell.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +20,23 @@ pub enum Interpreter {
     /// `sh`, unless the first line names another.
     Shell,
     PowerShell,
+    /// The command prompt of Windows.
+    Cmd,
 }
+
+impl Interpreter {
+    fn of(action: Action) -> Self {
+        match action {
+            Action::RunPowerShellScript => Self::PowerShell,
+            Action::RunCmdScript => Self::Cmd,
+            _ => Self::Shell,
+        }
+    }
+}
+
+/// Before a script for [`Interpreter::Cmd`] that refers to variables: such references are not read as a part of the
+/// line, whatever stands in the variable.
+const CMD_VARIABLES: &str = "@setlocal EnableDelayedExpansion";
 
 /// A script as the agent runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,15 +78,18 @@ pub(crate) fn inputs(
     inputs: &Value,
 ) -> Result<ScriptInputs, String> {
     let lookup = |name: &str| bound.get(name);
-    let interpreter =
-        if action == Action::RunShellScript { Interpreter::Shell } else { Interpreter::PowerShell };
+    let interpreter = Interpreter::of(action);
     let variables = variable_references(interpreter, document);
     let in_script = |name: &str| variables.get(name).or_else(|| bound.get(name));
     let command = input(inputs, "runCommand").ok_or("it has no runCommand")?;
     let filled = substitute::value(inputs, &lookup);
+    let mut lines = lines(&substitute::value(command, &in_script))?;
+    if interpreter == Interpreter::Cmd && !variables.is_empty() {
+        lines.insert(0, CMD_VARIABLES.to_owned());
+    }
     Ok(ScriptInputs {
         interpreter,
-        lines: lines(&substitute::value(command, &in_script))?,
+        lines,
         working_directory: match input(&filled, "workingDirectory") {
             Some(Value::String(path)) if !path.is_empty() => Some(path.clone()),
             _ => None,
@@ -105,6 +125,7 @@ fn variable_references(interpreter: Interpreter, document: &Document) -> BTreeMa
             let reference = match interpreter {
                 Interpreter::Shell => format!("${{SSM_{name}}}"),
                 Interpreter::PowerShell => format!("${{env:SSM_{name}}}"),
+                Interpreter::Cmd => format!("!SSM_{name}!"),
             };
             (name.clone(), Value::String(reference))
         })

@@ -174,6 +174,9 @@ impl Platform for FakePlatform {
             Interpreter::PowerShell => {
                 Err(Unsupported { capability: "running a PowerShell script", os: "a fake host" })
             }
+            Interpreter::Cmd => {
+                Err(Unsupported { capability: "running a script for the command prompt", os: "a fake host" })
+            }
         }
     }
 

@@ -68,6 +68,9 @@ impl Platform for Linux {
                 arguments: vec!["-c".into(), format!("exec {}", shell_word(script)).into()],
                 ..Default::default()
             }),
+            Interpreter::Cmd => {
+                Err(Unsupported { capability: "running a script for the command prompt", os: "Linux" })
+            }
             Interpreter::PowerShell => {
                 let program = POWERSHELLS.into_iter().map(PathBuf::from).find(|path| path.is_file());
                 let program = program.ok_or(Unsupported {

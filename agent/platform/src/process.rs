@@ -21,6 +21,8 @@ use crate::Unsupported;
 pub enum Interpreter {
     Shell,
     PowerShell,
+    /// The command prompt of Windows.
+    Cmd,
 }
 
 /// How a script is run.

@@ -2,6 +2,7 @@
 //!
 //! There is no polite way to end a process without a console: [`crate::Process::terminate`] is unsupported here.
 
+mod access;
 mod child;
 mod inventory;
 pub(crate) mod memory;
@@ -33,8 +34,8 @@ pub(crate) const OS: &str = "Windows";
 /// A key that Windows forgets when it shuts down.
 const BOOT_KEY: &str = r"SOFTWARE\FleetwrightAgentBoot";
 const BOOT_VALUE: &str = "Id";
-/// SYSTEM, Administrators, and whoever owns the folder, by the names that are the same in every language.
-const TRUSTED: [&str; 3] = ["*S-1-5-18", "*S-1-5-32-544", "*S-1-3-4"];
+/// Where Windows keeps the places of its folders: a service's environment may name others.
+const PROFILES_KEY: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
 
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
@@ -73,9 +74,7 @@ impl Platform for Windows {
     }
 
     fn folders(&self) -> Folders {
-        let data =
-            std::env::var_os("ProgramData").map_or_else(|| PathBuf::from(r"C:\ProgramData"), PathBuf::from);
-        let agent = data.join("Fleetwright").join("Agent");
+        let agent = program_data().join("Fleetwright").join("Agent");
         Folders { state: agent.join("State"), logs: agent.join("Logs"), config: agent }
     }
 
@@ -91,6 +90,12 @@ impl Platform for Windows {
         let program = system_tool(r"WindowsPowerShell\v1.0\powershell.exe");
         match interpreter {
             Interpreter::Shell => Err(Unsupported { capability: "running a shell script", os: OS }),
+            Interpreter::Cmd => Ok(InterpreterCommand {
+                program: system_tool("cmd.exe"),
+                // Nothing that the registry has run before every prompt, and no echo.
+                arguments: vec!["/d".into(), "/q".into(), "/c".into(), script.into()],
+                ..Default::default()
+            }),
             Interpreter::PowerShell if !program.is_file() => Err(Unsupported {
                 capability: "running a PowerShell script without Windows PowerShell",
                 os: OS,
@@ -151,13 +156,8 @@ impl Platform for Windows {
         if private.iter().any(|parent| folder.starts_with(parent)) {
             return Ok(());
         }
-        let path = folder.to_string_lossy();
-        let grants: Vec<String> = TRUSTED.iter().map(|account| format!("{account}:(OI)(CI)F")).collect();
-        let mut arguments = vec![path.as_ref(), "/inheritance:r"];
-        for grant in &grants {
-            arguments.extend(["/grant:r", grant]);
-        }
-        run_tool("icacls.exe", &arguments)?;
+        let doing = || format!("close folder `{}` to everybody else", folder.display());
+        access::make_private(folder).map_err(HostError::io(doing))?;
         private.push(folder.to_owned());
         Ok(())
     }
@@ -173,6 +173,15 @@ impl Platform for Windows {
 
     fn gather(&self, source: &Source) -> Result<Vec<Item>, HostError> {
         inventory::gather(source)
+    }
+}
+
+fn program_data() -> PathBuf {
+    let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".to_owned());
+    let registered = LOCAL_MACHINE.open(PROFILES_KEY).and_then(|key| key.get_string("ProgramData"));
+    match registered {
+        Ok(path) if !path.is_empty() => path.replace("%SystemDrive%", &drive).into(),
+        _ => format!(r"{drive}\ProgramData").into(),
     }
 }
 

@@ -101,6 +101,13 @@ impl Executor {
                 limits.work_bytes
             ));
         }
+        let journal = place.ledger.size_bytes();
+        if journal.saturating_add(size) > limits.journal_bytes {
+            return Err(format!(
+                "the journal has {journal} bytes, and its limit is {}",
+                limits.journal_bytes
+            ));
+        }
         match place.platform.free_bytes(&place.orchestration) {
             Ok(free) if free < limits.spare_disk_bytes => Err(format!(
                 "the disk of `{}` has {free} bytes free; {} are needed",

@@ -101,7 +101,9 @@ impl Ledger {
             // The records are all there, only not compact; it is tried again after as much growth.
             tracing::warn!("the journal was not compacted: {}", explain(&error));
         }
-        let next = (2 * self.size_bytes()).max(SMALLEST_REWRITE_BYTES);
+        let size = self.size_bytes();
+        // Twice as large, and sooner where that would be above the limit.
+        let next = (2 * size).min(super::MAX_BYTES).max(size + SMALLEST_REWRITE_BYTES);
         self.rewrite_above_bytes.store(next, Ordering::Relaxed);
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use fleetwright_documents::inputs::{Credential, DownloadContent, HttpLogin, Source};
 
 use super::{How, Task, library};
+use crate::bounds;
 use fetch::FetchError;
 pub(super) use fetch::Get;
 pub(super) use file::{Incoming, Sums};
@@ -32,15 +33,30 @@ const STALL: Duration = Duration::from_secs(60);
 pub struct Downloads {
     /// More than this is refused, in all files of one step together.
     pub max_bytes: u64,
+    /// The work folder of all commands, which has at most [`WORK_MAX_BYTES`].
+    pub work: PathBuf,
     pub proxies: Proxies,
 }
 
 /// Of one step, unless the agent is told otherwise.
 pub const DEFAULT_MAX_BYTES: u64 = 10 << 30;
+/// Of everything that the agent brings into the work folders of the commands that run.
+pub const WORK_MAX_BYTES: u64 = 20 << 30;
 
 impl Default for Downloads {
     fn default() -> Self {
-        Self { max_bytes: DEFAULT_MAX_BYTES, proxies: Proxies::default() }
+        Self { max_bytes: DEFAULT_MAX_BYTES, work: PathBuf::new(), proxies: Proxies::default() }
+    }
+}
+
+impl Downloads {
+    /// How much a step may bring in now.
+    fn room(&self) -> Result<u64, DownloadError> {
+        let used = bounds::bytes_below(&self.work);
+        match WORK_MAX_BYTES.saturating_sub(used) {
+            0 => Err(DownloadError::WorkFull { folder: self.work.clone(), used }),
+            room => Ok(room.min(self.max_bytes)),
+        }
     }
 }
 
@@ -61,6 +77,8 @@ pub(super) enum DownloadError {
     Unsupported(String),
     #[error("it has more than {0} bytes, which is the agent's limit (--download-max-mib)")]
     TooLarge(u64),
+    #[error("the work of running commands in `{}` has {used} bytes, and its limit is {WORK_MAX_BYTES}", folder.display())]
+    WorkFull { folder: PathBuf, used: u64 },
     #[error("a checksum is of one file, and the source is a folder")]
     ChecksumOfFolder,
     #[error("the checksum of `{name}` is {found}; it should be {wanted}")]

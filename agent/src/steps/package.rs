@@ -31,8 +31,8 @@ use crate::executor::nested::{self, Begun};
 use crate::journal::{StepRecord, StepState};
 use crate::spool::Stream;
 use host::HostWords;
-pub use kept::Packages;
 use kept::Shelf;
+pub use kept::{PACKAGES_MAX_BYTES, Packages};
 use stage::{After, FileKind, Record, Stage, Verb, Version};
 
 /// What SSM gives a script that says nothing of its time.

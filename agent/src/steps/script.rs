@@ -1,4 +1,4 @@
-//! `aws:runShellScript` and `aws:runPowerShellScript` (reference, section 2.4).
+//! `aws:runShellScript`, `aws:runPowerShellScript` (reference, section 2.4) and `fleetwright:runCmdScript`.
 //!
 //! The script is a file in the step's folder for as long as it runs. Its process is held back until its identity has
 //! been recorded, so there is no moment at which a script has begun and nobody would know after a crash.
@@ -65,6 +65,7 @@ fn interpreter(interpreter: Interpreter) -> fleetwright_platform::Interpreter {
     match interpreter {
         Interpreter::Shell => fleetwright_platform::Interpreter::Shell,
         Interpreter::PowerShell => fleetwright_platform::Interpreter::PowerShell,
+        Interpreter::Cmd => fleetwright_platform::Interpreter::Cmd,
     }
 }
 
@@ -72,6 +73,7 @@ fn script_name(interpreter: Interpreter) -> &'static str {
     match interpreter {
         Interpreter::Shell => "_script.sh",
         Interpreter::PowerShell => "_script.ps1",
+        Interpreter::Cmd => "_script.cmd",
     }
 }
 
@@ -97,11 +99,13 @@ impl ScriptFile {
     }
 
     fn fill(&self, mut file: File, inputs: &ScriptInputs) -> io::Result<()> {
-        let mark = match inputs.interpreter {
-            Interpreter::Shell => "",
-            Interpreter::PowerShell => BYTE_ORDER_MARK,
+        let (before, line_end) = match inputs.interpreter {
+            Interpreter::Shell => ("", "\n"),
+            Interpreter::PowerShell => (BYTE_ORDER_MARK, "\n"),
+            // Its lines would be part of its output, and a lone line feed confuses it now and then.
+            Interpreter::Cmd => ("@echo off\r\n", "\r\n"),
         };
-        file.write_all(format!("{mark}{}\n", inputs.lines.join("\n")).as_bytes())
+        file.write_all(format!("{before}{}{line_end}", inputs.lines.join(line_end)).as_bytes())
     }
 }
 

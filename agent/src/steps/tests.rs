@@ -113,6 +113,7 @@ impl Fixture {
         let action = match self.inputs.interpreter {
             Interpreter::Shell => Action::RunShellScript,
             Interpreter::PowerShell => Action::RunPowerShellScript,
+            Interpreter::Cmd => Action::RunCmdScript,
         };
         let run = run(action, &inputs, &self.context, &self.tools, &self.cancel, on_started);
         let end = tokio::time::timeout(Duration::from_secs(30), run).await.expect("the step hangs");

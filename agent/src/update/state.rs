@@ -2,19 +2,23 @@
 //!
 //! ```text
 //!             begin                 start (counts)             reached
-//!   (current) ─────► (current, trial) ─────► (current, trial) ─────────► (trial is current)
-//!                          │  returned, or started too often │
-//!                          └────────────► (current) ◄────────┘
+//!   (current) ─────► (current, trial) ─────► (current, trial) ─────────► (trial is current, on probation)
+//!                          │  returned, or started too often │                │ proven          │ started too often
+//!                          └────────────► (current) ◄────────┘           (it is current)   (the one before is current)
 //! ```
 //!
-//! Invariants: the build that counts changes only when another one has reached the controller, or the package was
-//! replaced; a trial ends after [`TRIAL_STARTS`] starts whatever interrupts it.
+//! Invariants: the build that counts changes only when another one has reached the controller, when that one does not
+//! hold, or when the package was replaced; a trial ends after [`TRIAL_STARTS`] starts whatever interrupts it, and a
+//! probation after [`PROBATION_STARTS`].
 
 use fleetwright_proto::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How often a build on trial is started: the host may go down in the middle of a trial without the build's fault.
 pub const TRIAL_STARTS: u32 = 3;
+
+/// How often a build on probation is started after it ended unasked, before the one before it counts again.
+pub const PROBATION_STARTS: u32 = 5;
 
 /// Where builds lie beside the packaged one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +46,18 @@ pub struct Attempt {
     pub starts: u32,
 }
 
-/// What came of a trial.
+/// A build that counts and has not shown yet that it goes on running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probation {
+    /// Of the trial that it passed.
+    pub wish: String,
+    /// What counts again when it does not hold. None: the packaged build.
+    pub before: Option<Build>,
+    /// Starts, less those that ended because somebody asked for it.
+    pub starts: u32,
+}
+
+/// What came of a trial, or of the probation after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub wish: String,
@@ -74,6 +89,9 @@ pub struct UpdateState {
     pub current: Option<Build>,
     #[serde(default)]
     pub trial: Option<Attempt>,
+    /// Of the build that counts.
+    #[serde(default)]
+    pub probation: Option<Probation>,
     #[serde(default)]
     pub last: Option<Outcome>,
 }
@@ -116,7 +134,7 @@ impl UpdateState {
             packaged.clone_into(&mut self.packaged);
         } else if self.packaged != packaged {
             packaged.clone_into(&mut self.packaged);
-            self.current = None;
+            (self.current, self.probation) = (None, None);
             self = self.returned("the package of the agent was replaced meanwhile", now);
         }
         if let Some(trial) = &mut self.trial {
@@ -131,9 +149,20 @@ impl UpdateState {
                 return (self, start);
             }
         }
-        if self.current.as_ref().is_some_and(|build| !is_whole(build)) {
-            self.current = None;
+        let is_current_whole = self.current.as_ref().is_some_and(&is_whole);
+        if let Some(probation) = &mut self.probation {
+            if !is_current_whole {
+                self = self.taken_back("its file is not as it was written", now);
+            } else if probation.starts >= PROBATION_STARTS {
+                let why = format!(
+                    "it reached the controller, and then ended {PROBATION_STARTS} times before it had run for long"
+                );
+                self = self.taken_back(&why, now);
+            } else {
+                probation.starts += 1;
+            }
         }
+        self.current = self.current.take().filter(is_whole);
         let start = self.current.clone().map_or(Start::Packaged, Start::Current);
         (self, start)
     }
@@ -143,12 +172,39 @@ impl UpdateState {
     pub fn reached(mut self, now: Timestamp) -> Self {
         if let Some(trial) = self.trial.take() {
             self.last = Some(Outcome {
-                wish: trial.wish,
+                wish: trial.wish.clone(),
                 version: trial.build.version.clone(),
                 verdict: Verdict::Updated,
                 at: now,
             });
-            self.current = Some(trial.build);
+            let before = self.current.replace(trial.build);
+            self.probation = Some(Probation { wish: trial.wish, before, starts: 1 });
+        }
+        self
+    }
+
+    /// The build that counts has run for long.
+    #[must_use]
+    pub fn proven(mut self) -> Self {
+        self.probation = None;
+        self
+    }
+
+    /// The build that counts ended because it was asked to: that says nothing against it.
+    #[must_use]
+    pub fn ended_as_asked(mut self) -> Self {
+        if let Some(probation) = &mut self.probation {
+            probation.starts = probation.starts.saturating_sub(1);
+        }
+        self
+    }
+
+    /// The build before the one that counts counts again.
+    fn taken_back(mut self, why: &str, now: Timestamp) -> Self {
+        if let (Some(probation), Some(build)) = (self.probation.take(), self.current.take()) {
+            let verdict = Verdict::Returned { why: why.to_owned() };
+            self.last = Some(Outcome { wish: probation.wish, version: build.version, verdict, at: now });
+            self.current = probation.before;
         }
         self
     }
@@ -209,13 +265,56 @@ mod tests {
         let state = state.reached(now());
         assert_eq!(state.outcome_of("wish").unwrap().verdict, Verdict::Updated);
         assert_eq!(state.free_slot(), Slot::B);
+        let state = state.proven();
         let (after, start) = state.clone().started("1", whole, now());
         assert_eq!((after, start), (state, Start::Current(build(Slot::A, "2"))));
     }
 
     #[test]
+    fn one_that_ends_again_and_again_after_its_trial_is_taken_back() {
+        let before = tried().started("1", whole, now()).0.reached(now()).proven();
+        for old in [UpdateState::default(), before] {
+            let slot = old.free_slot();
+            let trial = old.clone().begun(build(slot, "3"), "wish").started("1", whole, now()).0;
+            let mut state = trial.reached(now());
+            for _ in 1..PROBATION_STARTS {
+                let (next, start) = state.started("1", whole, now());
+                assert_eq!(start, Start::Current(build(slot, "3")));
+                state = next;
+            }
+            let (state, start) = state.started("1", whole, now());
+            assert_eq!(start, old.current.clone().map_or(Start::Packaged, Start::Current));
+            assert_eq!((&state.current, &state.probation), (&old.current, &None));
+            assert!(why(&state).contains("ended 5 times"), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_build_that_has_run_for_long_or_ends_as_asked_is_not_taken_back() {
+        let counts = tried().started("1", whole, now()).0.reached(now());
+        let (mut asked, mut proven) = (counts.clone(), counts.proven());
+        for _ in 0..3 * PROBATION_STARTS {
+            asked = asked.ended_as_asked().started("1", whole, now()).0;
+            proven = proven.started("1", whole, now()).0;
+        }
+        for state in [asked, proven] {
+            assert_eq!(state.started("1", whole, now()).1, Start::Current(build(Slot::A, "2")));
+        }
+    }
+
+    #[test]
+    fn a_build_on_probation_whose_file_is_damaged_gives_way_to_the_one_before() {
+        let old = tried().started("1", whole, now()).0.reached(now()).proven();
+        let state =
+            old.clone().begun(build(Slot::B, "3"), "wish").started("1", whole, now()).0.reached(now());
+        let (state, start) = state.started("1", |build| build.slot == Slot::A, now());
+        assert_eq!((start, &state.current), (Start::Current(build(Slot::A, "2")), &old.current));
+        assert!(why(&state).contains("not as it was written"));
+    }
+
+    #[test]
     fn one_that_does_not_leaves_everything_as_it_was() {
-        let before = tried().started("1", whole, now()).0.reached(now());
+        let before = tried().started("1", whole, now()).0.reached(now()).proven();
         let (state, _) = before.clone().begun(build(Slot::B, "3"), "wish").started("1", whole, now());
         let state = state.returned("it ended", now());
         assert_eq!((why(&state), &state.current), ("it ended", &before.current));

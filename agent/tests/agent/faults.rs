@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fleetwright_agent::executor::ExecutorLimits;
 use fleetwright_agent::status::LinkStatus;
 use fleetwright_proto::agent::accepted::Outcome;
 use fleetwright_proto::agent::goodbye::Code;
@@ -221,16 +222,32 @@ async fn a_disk_that_fills_up_later_holds_a_command_back_and_loses_nothing() {
 
 #[tokio::test]
 async fn more_than_the_queue_holds_is_refused() {
+    for limits in [
+        ExecutorLimits { open_commands: 1, ..ExecutorLimits::default() },
+        // The first document is accepted whatever its size.
+        ExecutorLimits { work_bytes: 1, ..ExecutorLimits::default() },
+    ] {
+        check_refusal(limits, "limit").await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_new_is_accepted_into_a_journal_that_is_full() {
+    let limits = ExecutorLimits { journal_bytes: 1, ..ExecutorLimits::default() };
+    check_refusal(limits, "the journal has 0 bytes, and its limit is 1").await;
+}
+
+async fn check_refusal(limits: ExecutorLimits, wanted: &str) {
     let controller = Controller::start().await;
     let mut host = Host::of(&controller);
-    host.limits.open_commands = 1;
+    host.limits = ExecutorLimits { stop_timeout: host.limits.stop_timeout, ..limits };
     let _agent = host.start_agent();
     controller.deliver(run(&CommandId::random(), &[&["hang"]]));
     controller.deliver(run(&CommandId::random(), &[&["hang"]]));
     controller.until("two answers", |seen| (seen.accepted.len() == 2).then_some(())).await;
     let (outcome, detail) = controller.until("a refusal", refusal).await;
     assert_eq!(outcome, Outcome::Refused);
-    assert!(detail.contains("limit"), "{detail}");
+    assert!(detail.contains(wanted), "{detail}");
 }
 
 #[tokio::test]

@@ -59,6 +59,18 @@ fn stop(agent: &Child) {
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
 }
 
+/// Whatever an agent writes in its folder has a limit, which its status shows.
+fn check_bounds(state: &Path, status: &serde_json::Value) {
+    let folders = status["folders"].as_array().unwrap();
+    for entry in std::fs::read_dir(state).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let bound = folders.iter().find(|bound| bound["entry"] == name.as_str());
+        let bound = bound.unwrap_or_else(|| panic!("`{name}` has no line in bounds.rs"));
+        assert!(bound["used"].as_u64() <= bound["limit"].as_u64(), "{bound}");
+    }
+}
+
 #[tokio::test]
 async fn a_host_enrols_runs_tells_its_status_and_stops() {
     let controller = Controller::start().await;
@@ -77,6 +89,7 @@ async fn a_host_enrols_runs_tells_its_status_and_stops() {
     let mut agent = program(&["run"], &state).spawn().unwrap();
     let connected = until_status(&state, 0).await;
     assert_eq!(connected["node_id"], node.as_str());
+    check_bounds(&state, &connected);
     let second = program(&["run"], &state).output().await.unwrap();
     let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(3), "{complaint}");

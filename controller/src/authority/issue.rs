@@ -21,8 +21,9 @@ use super::{
     NODE_CERTIFICATE_LIFETIME, OPERATOR_CERTIFICATE_LIFETIME, SERVER_CERTIFICATE_LIFETIME, URI_SCHEME,
 };
 
-/// Certificates are good from a little before they are made, because clocks differ.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
+/// Certificates are good from a day before they are made: a clock may be in the wrong zone, or be set back to what is
+/// right after the fleet was made.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
 
 /// The authority outlives everything that it signs; a fleet that lasts longer makes a new one.
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(20 * 365 * 24 * 3600);

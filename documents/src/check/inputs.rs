@@ -38,7 +38,7 @@ impl Check<'_, '_> {
             }
             _ => &[],
         };
-        if matches!(action, Action::RunShellScript | Action::RunPowerShellScript) {
+        if action.is_script() {
             self.required_script_inputs(action, inputs, entries, step, path);
             self.script_inputs(entries, path);
         } else {

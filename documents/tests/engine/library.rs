@@ -44,6 +44,21 @@ fn a_shell_script_gets_its_lines_as_they_are() {
 }
 
 #[test]
+fn a_script_for_the_command_prompt_runs_on_windows_alone() {
+    let document = document("Fleetwright-RunCmdScript");
+    let bound = bound(&document, &[("commands", &["ver"])]);
+    assert_eq!(
+        shown(&plan(&document, &bound, Platform::Windows)),
+        ["runCmdScript: run [\"ver\"] SSM_executionTimeout=3600 SSM_workingDirectory="]
+    );
+    assert_eq!(
+        shown(&plan(&document, &bound, Platform::Linux)),
+        ["runCmdScript: skip fleetwright:runCmdScript does not exist on Linux"]
+    );
+    assert_eq!(document.platforms().collect::<Vec<_>>(), [Platform::Windows]);
+}
+
+#[test]
 fn what_was_bound_is_read_back_from_its_json() {
     let document = document("AWS-RunPowerShellScript");
     let bound = bound(&document, &[("commands", &["Get-Date"]), ("executionTimeout", &["60"])]);
@@ -81,7 +96,9 @@ fn required(name: &str) -> &'static [(&'static str, &'static [&'static str])] {
         "AWS-RunRemoteScript" => {
             &[("sourceType", &["S3"]), ("sourceInfo", &["{\"path\": \"https://host/bucket/x\"}"])]
         }
-        "AWS-RunPowerShellScript" | "AWS-RunShellScript" => &[("commands", &["ls"])],
+        "AWS-RunPowerShellScript" | "AWS-RunShellScript" | "Fleetwright-RunCmdScript" => {
+            &[("commands", &["ls"])]
+        }
         _ => &[],
     }
 }

@@ -10,7 +10,7 @@
 
 mod agent;
 mod agent_parameters;
-mod controller;
+pub(crate) mod controller;
 mod figures;
 mod fleet;
 mod machine;

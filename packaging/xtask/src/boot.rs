@@ -9,6 +9,8 @@
 mod host;
 mod machine;
 mod story;
+mod unpackaged;
+mod updates;
 
 use std::path::PathBuf;
 
@@ -17,6 +19,7 @@ use clap::Args;
 
 use crate::{package, run};
 use machine::Machine;
+pub(crate) use machine::pause;
 
 /// Install, use, upgrade, break and purge the packages in a booted Debian
 #[derive(Debug, Args)]
@@ -34,8 +37,13 @@ pub(crate) fn perform(arguments: &BootArguments) -> Result<()> {
         bail!("the packages cannot be tested on a booted system here: {missing}");
     }
     let folder = arguments.packages.clone().unwrap_or_else(|| run::target().join("packages"));
-    let Some(packages) = package::newest_debs(&folder)? else {
+    let Some(debs) = package::newest(&folder, ".deb")? else {
         bail!("there are no packages in {}: make them with cargo xtask package deb", folder.display());
+    };
+    let packages = story::Packages {
+        debs,
+        tarballs: package::newest(&folder, ".tar.gz")?,
+        rpms: package::newest(&folder, "-1.x86_64.rpm")?.zip(package::newest(&folder, "-2.x86_64.rpm")?),
     };
     let bare = host::bare_system()?;
     let machine = Machine::copy_of(&bare)?;
@@ -52,7 +60,7 @@ pub(crate) fn test_where_possible() -> Result<()> {
     let folder = run::target().join("packages");
     let missing = match host::missing() {
         Some(missing) => Some(missing.to_owned()),
-        None if package::newest_debs(&folder)?.is_none() => {
+        None if package::newest(&folder, ".deb")?.is_none() => {
             Some(format!("no packages in {}; cargo xtask package deb makes them", folder.display()))
         }
         None => None,

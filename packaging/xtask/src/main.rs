@@ -6,13 +6,16 @@ mod clients;
 mod package;
 mod run;
 mod windows;
+mod wine;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use run::cargo;
+use wine::Tried;
 
 /// Tasks of the Fleetwright workspace
 #[derive(Debug, Parser)]
@@ -38,6 +41,12 @@ enum Task {
     Lint,
     /// Type-check the agent for x86_64-pc-windows-gnu
     CheckWindows,
+    /// The agent for Windows under Wine: installed, enrolled, used, updated and removed
+    TestWine {
+        /// Take the controller from this folder instead of building it
+        #[arg(long, value_name = "DIR")]
+        programs: Option<PathBuf>,
+    },
     /// Measure the release programs on this machine
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -62,6 +71,7 @@ fn perform(task: Task) -> Result<()> {
         Task::TestClients => test_clients(),
         Task::Lint => lint(),
         Task::CheckWindows => windows::check(),
+        Task::TestWine { programs } => test_wine(programs),
         Task::Bench(bench) => bench::perform(bench),
         Task::Package(arguments) => package::perform(&arguments),
         Task::TestBoot(arguments) => boot::perform(&arguments),
@@ -78,10 +88,23 @@ fn test() -> Result<()> {
     lint()?;
     // The tests of real processes run the programs as they are delivered.
     cargo(&["build", "--workspace", "--bins"])?;
+    let wine = wine::begin()?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
     clients::test()?;
     boot::test_where_possible()?;
-    windows::check_where_possible()
+    // What is built is checked.
+    match wine::test_where_possible(wine, &run::debug("fleetwright"))? {
+        Tried::Built => Ok(()),
+        Tried::Not => windows::check_where_possible(),
+    }
+}
+
+fn test_wine(programs: Option<PathBuf>) -> Result<()> {
+    let Some(programs) = programs else {
+        cargo(&["build", "--workspace", "--bins"])?;
+        return wine::test(&run::debug("fleetwright"));
+    };
+    wine::test(&programs.join("fleetwright"))
 }
 
 fn test_clients() -> Result<()> {

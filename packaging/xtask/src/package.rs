@@ -33,8 +33,8 @@ use contents::{Parts, Product};
     after_help = "Examples:\n  cargo xtask package deb\n  cargo xtask package rpm --profile release\n  cargo xtask package deb --programs target/debug --revision 2\n  cargo xtask package zip --programs target/x86_64-pc-windows-gnu/release"
 )]
 pub(crate) struct PackageArguments {
-    /// What to make: deb, rpm and tar of both programs; zip of the agent for Windows; release of the agent, to be
-    /// published at a controller for `aws:updateAgent`
+    /// What to make: deb, rpm and tar of both programs; zip and msi (with wixl) of the agent for Windows; release of
+    /// the agent, to be published at a controller for `aws:updateAgent`
     #[arg(value_enum, required = true)]
     formats: Vec<Format>,
     /// Cargo profile that the programs are built with
@@ -57,6 +57,7 @@ pub(crate) enum Format {
     Rpm,
     Tar,
     Zip,
+    Msi,
     Release,
 }
 
@@ -74,22 +75,29 @@ pub(crate) fn perform(arguments: &PackageArguments) -> Result<()> {
     Ok(())
 }
 
-/// Debian packages of both programs.
+/// Packages of both programs, in one format.
 #[derive(Debug, Clone)]
-pub(crate) struct Debs {
+pub(crate) struct Both {
     pub(crate) controller: PathBuf,
     pub(crate) agent: PathBuf,
 }
 
-/// The ones in a folder that were made last.
-pub(crate) fn newest_debs(folder: &Path) -> Result<Option<Debs>> {
+impl Both {
+    pub(crate) fn named(&self) -> [(&'static str, &Path); 2] {
+        [("controller", &self.controller), ("agent", &self.agent)]
+    }
+}
+
+/// The ones in a folder with this ending that were made last.
+pub(crate) fn newest(folder: &Path, ending: &str) -> Result<Option<Both>> {
     let newest = |product: Product| -> Result<Option<PathBuf>> {
-        let start = format!("{}_", product.name());
         let mut found = Vec::new();
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(&start) && name.ends_with(".deb") {
+            let version = name.strip_prefix(product.name()).and_then(|rest| rest.strip_prefix(['-', '_']));
+            let is_its_own = version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+            if is_its_own && name.ends_with(ending) {
                 let changed = entry.metadata().and_then(|metadata| metadata.modified());
                 found.push((changed.context("cannot read when a package was made")?, entry.path()));
             }
@@ -97,7 +105,17 @@ pub(crate) fn newest_debs(folder: &Path) -> Result<Option<Debs>> {
         Ok(found.into_iter().max().map(|(_, path)| path))
     };
     let (controller, agent) = (newest(Product::Controller)?, newest(Product::Agent)?);
-    Ok(controller.zip(agent).map(|(controller, agent)| Debs { controller, agent }))
+    Ok(controller.zip(agent).map(|(controller, agent)| Both { controller, agent }))
+}
+
+/// The zip of the agent for Windows, with its file name, from a folder with the program.
+pub(crate) fn windows_zip(programs: &Path) -> Result<(String, Vec<u8>)> {
+    windows::zip(programs)
+}
+
+/// The package for Windows Installer, likewise. None where there is no tool for it.
+pub(crate) fn windows_msi(programs: &Path) -> Result<Option<(String, Vec<u8>)>> {
+    if windows::has_wixl() { windows::msi(programs).map(Some) } else { Ok(None) }
 }
 
 /// A Debian package as its next revision.
@@ -111,6 +129,9 @@ fn made(format: Format, programs: &Path, revision: u32) -> Result<Vec<(String, V
     if format == Format::Zip {
         return Ok(vec![windows::zip(programs)?]);
     }
+    if format == Format::Msi {
+        return Ok(vec![windows::msi(programs)?]);
+    }
     if format == Format::Release {
         return release::files(programs);
     }
@@ -121,7 +142,7 @@ fn made(format: Format, programs: &Path, revision: u32) -> Result<Vec<(String, V
             Format::Deb => deb::package(&parts)?,
             Format::Rpm => rpm::package(&parts)?,
             Format::Tar => tarball::package(&parts)?,
-            Format::Zip | Format::Release => bail!("is made above"),
+            Format::Zip | Format::Msi | Format::Release => bail!("is made above"),
         });
     }
     Ok(packages)
@@ -133,7 +154,7 @@ fn programs(arguments: &PackageArguments) -> Result<PathBuf> {
         return Ok(folder.clone());
     }
     let profile = arguments.profile.as_str();
-    if arguments.formats.contains(&Format::Zip) {
+    if arguments.formats.iter().any(|format| matches!(format, Format::Zip | Format::Msi)) {
         bail!("name the folder with the agent that was built for Windows: --programs DIR");
     }
     run::say(&format!("building the programs with the profile `{profile}`"));

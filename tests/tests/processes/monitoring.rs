@@ -52,6 +52,19 @@ fn whoever_reaches_the_address_for_monitoring_reads_it() {
 }
 
 #[test]
+fn whatever_lies_in_the_data_folder_has_a_limit_that_status_shows() {
+    let site = Site::start();
+    let status = site.types(&["status", "-o", "json"]).expect_code(0).json();
+    let usage = status["usage"].as_array().unwrap();
+    for entry in std::fs::read_dir(site.data()).unwrap() {
+        let name = format!("folder {}", entry.unwrap().file_name().to_str().unwrap());
+        let row = usage.iter().find(|row| row["name"] == name.as_str());
+        let row = row.unwrap_or_else(|| panic!("`{name}` has no line in folders.rs"));
+        assert!(row["used"].as_u64() < row["limit"].as_u64(), "{row}");
+    }
+}
+
+#[test]
 fn the_one_port_answers_anyone_about_health_and_operators_about_the_rest() {
     let site = Site::start();
     let curl = |path: &str, more: &[&Path]| {

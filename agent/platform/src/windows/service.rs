@@ -237,7 +237,11 @@ pub(crate) fn uninstall(purge: Purge) -> Result<(), HostError> {
         stop(&service)?;
         service.delete().map_err(failed("delete the service"))?;
     }
-    remove(&installed_program(), |path| fs::remove_file(path))?;
+    let installed = installed_program();
+    // A program that runs cannot be removed; whoever runs the one that is installed removes it, as Windows Installer.
+    if std::env::current_exe().is_ok_and(|running| running != installed) {
+        remove(&installed, |path| fs::remove_file(path))?;
+    }
     // Whether it was registered or not, it is not now.
     let _absent = LOCAL_MACHINE.remove_tree(EVENT_SOURCE);
     if purge == Purge::Everything {

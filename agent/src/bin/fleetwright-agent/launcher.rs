@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fleetwright_agent::explain::explain;
-use fleetwright_agent::update::{Start, UpdateFolder, UpdateState};
+use fleetwright_agent::update::{Outcome, Start, UpdateFolder, UpdateState, Verdict};
 use fleetwright_platform::service::{self, ServiceNews};
 use fleetwright_platform::{HostError, Request, Requests};
-use fleetwright_proto::clock::SharedClock;
+use fleetwright_proto::clock::{SharedClock, Timestamp};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 
@@ -119,13 +119,12 @@ impl Launcher<'_> {
     /// Runs builds from slots for as long as they are the ones to run.
     pub(crate) async fn launch(&self, requests: &mut Requests) -> Launched {
         loop {
-            let (state, start) = self.next();
-            let (program, trial) = match start {
+            let (program, trial) = match self.next() {
                 Start::Packaged => return Launched::Myself,
                 Start::Current(build) => (self.folder.program(build.slot), None),
                 Start::Trial(attempt) => {
                     tracing::info!("version {} is tried", attempt.build.version);
-                    (self.folder.program(attempt.build.slot), Some(state))
+                    (self.folder.program(attempt.build.slot), Some(attempt.wish))
                 }
             };
             if trial.is_none() {
@@ -145,42 +144,54 @@ impl Launcher<'_> {
                 Watched::Ended(code) => return Launched::Ended(code),
                 Watched::Returned(why) => {
                     tracing::error!("the new build is not used: {why}");
-                    let state = trial.unwrap_or_default().returned(&why, self.clock.now());
-                    self.keep(&state).await;
+                    if let Some(wish) = &trial {
+                        self.end_trial(wish, |state, now| state.returned(&why, now)).await;
+                    }
                 }
             }
         }
     }
 
     /// What cannot be read or written never keeps an agent from starting: this program itself is always there.
-    fn next(&self) -> (UpdateState, Start) {
+    fn next(&self) -> Start {
         let state = match self.folder.read() {
             Ok(Some(state)) => state,
-            Ok(None) => return (UpdateState::default(), Start::Packaged),
+            Ok(None) => return Start::Packaged,
             Err(error) => {
                 tracing::error!("the packaged build runs: {}", explain(&error));
-                return (UpdateState::default(), Start::Packaged);
+                return Start::Packaged;
             }
         };
         let is_whole = |build: &_| self.folder.is_whole(build);
         let packaged = UpdateFolder::mark_of(&self.place.launcher);
         let (next, start) = state.clone().started(&packaged, is_whole, self.clock.now());
         if next == state {
-            return (next, start);
+            return start;
+        }
+        if let Some(Outcome { version, verdict: Verdict::Returned { why }, .. }) = &next.last
+            && next.last != state.last
+        {
+            tracing::error!("version {version} is not used any more: {why}");
         }
         match self.folder.write(&next) {
-            Ok(()) => (next, start),
+            Ok(()) => start,
             Err(error) => {
                 // A start that is not counted could be repeated for ever.
                 tracing::error!("the packaged build runs: {}", explain(&error));
-                (state, Start::Packaged)
+                Start::Packaged
             }
         }
     }
 
-    /// Written as soon as the disk takes it; the same trial would be made again otherwise.
-    async fn keep(&self, state: &UpdateState) {
-        while let Err(error) = self.folder.write(state) {
+    /// Written as soon as the disk takes it: the same trial would be made again otherwise. One that another update has
+    /// taken the place of has ended already.
+    async fn end_trial(&self, wish: &str, end: impl Fn(UpdateState, Timestamp) -> UpdateState) {
+        loop {
+            let written = self.folder.read().and_then(|state| match state {
+                Some(state) if state.is_tried_for(wish) => self.folder.write(&end(state, self.clock.now())),
+                _ => Ok(()),
+            });
+            let Err(error) = written else { return };
             tracing::error!("the end of the trial is not written yet: {}", explain(&error));
             self.clock.sleep(Duration::from_secs(2)).await;
         }
@@ -196,7 +207,7 @@ impl Launcher<'_> {
         command
     }
 
-    async fn watch(&self, program: &Path, trial: Option<UpdateState>, requests: &mut Requests) -> Watched {
+    async fn watch(&self, program: &Path, trial: Option<String>, requests: &mut Requests) -> Watched {
         let marker = self.folder.reached_marker();
         // One of an earlier trial would be taken for an answer.
         if let Err(error) = remove(&marker) {
@@ -221,7 +232,7 @@ impl Launcher<'_> {
     async fn wait(
         &self,
         child: &mut Child,
-        mut trial: Option<UpdateState>,
+        mut trial: Option<String>,
         marker: &Path,
         requests: &mut Requests,
     ) -> std::io::Result<Watched> {
@@ -245,8 +256,8 @@ impl Launcher<'_> {
                 },
                 () = look, if trial.is_some() => {
                     service::tell_service_manager(ServiceNews::Alive);
-                    if marker.exists() && let Some(state) = trial.take() {
-                        self.keep(&state.reached(self.clock.now())).await;
+                    if marker.exists() && let Some(wish) = trial.take() {
+                        self.end_trial(&wish, UpdateState::reached).await;
                         tracing::info!("the new build has reached the controller: it is the one that counts");
                     }
                 }

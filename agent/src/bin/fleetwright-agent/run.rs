@@ -12,7 +12,7 @@ use fleetwright_agent::config::{self, Config};
 use fleetwright_agent::explain::explain;
 use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::LinkStatus;
-use fleetwright_agent::update::UpdateFolder;
+use fleetwright_agent::update::{UpdateFolder, UpdateState};
 use fleetwright_agent::{Agent, AgentHandle, AgentSettings, inventory, join};
 use fleetwright_platform::memory;
 use fleetwright_platform::service::{self, ServiceNews};
@@ -65,8 +65,11 @@ pub(crate) async fn run(
         }
     }
     let agent = start(arguments, &config, folder, platform, &clock)?;
-    if let Role::Launched { trial: Some(marker), .. } = &place.role {
-        tell_when_reached(&agent, marker.clone());
+    if let Role::Launched { trial, .. } = &place.role {
+        if let Some(marker) = trial {
+            tell_when_reached(&agent, marker.clone());
+        }
+        prove_in_time(&agent, updates.clone(), config.healthy_time(), &clock);
     }
     let mut asked = Asked { requests, watcher: Watcher::of(&place.role) };
     let request = tokio::select! {
@@ -79,6 +82,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = agent.wind_down(PATIENCE) => {
                 drop(agent);
+                ended_as_asked(&place, &updates);
                 return Ok(place.renew());
             }
             () = asked.until_stop() => {}
@@ -86,6 +90,7 @@ pub(crate) async fn run(
     }
     let code = stopping();
     agent.stop().await;
+    ended_as_asked(&place, &updates);
     Ok(code)
 }
 
@@ -177,6 +182,34 @@ async fn stay_small(agent: &AgentHandle, clock: &SharedClock) -> Infallible {
             memory::give_back();
             given_back_at = memory::resident_bytes().unwrap_or(resident);
         }
+    }
+}
+
+/// Ends the probation of this build, if it is on one, when it has run for long enough and is connected.
+fn prove_in_time(agent: &AgentHandle, updates: UpdateFolder, healthy_time: Duration, clock: &SharedClock) {
+    let (mut status, clock) = (agent.status(), Arc::clone(clock));
+    tokio::spawn(async move {
+        clock.sleep(healthy_time).await;
+        if status.wait_for(|link| matches!(link, LinkStatus::Connected { .. })).await.is_ok() {
+            change(&updates, UpdateState::proven);
+        }
+    });
+}
+
+/// An end that somebody wished for says nothing against a build on probation.
+fn ended_as_asked(place: &Place, updates: &UpdateFolder) {
+    if let Role::Launched { .. } = place.role {
+        change(updates, UpdateState::ended_as_asked);
+    }
+}
+
+fn change(updates: &UpdateFolder, change: impl FnOnce(UpdateState) -> UpdateState) {
+    let changed = updates.read().and_then(|state| match state {
+        Some(state) if state.probation.is_some() => updates.write(&change(state)),
+        _ => Ok(()),
+    });
+    if let Err(error) = changed {
+        tracing::error!("the probation of this build is not kept up: {}", explain(&error));
     }
 }
 

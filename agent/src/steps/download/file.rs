@@ -71,6 +71,7 @@ impl Incoming {
         if path.is_dir() {
             return Err(DownloadError::File { path: path.to_owned(), problem: "it is a folder".to_owned() });
         }
+        let max_bytes = task.tools.downloads.room()?;
         if let Some(folder) = path.parent() {
             ensure_folder(folder)?;
         }
@@ -87,7 +88,7 @@ impl Incoming {
             sum: Sha256::new(),
             old_sum: Md5::new(),
             bytes: 0,
-            max_bytes: task.tools.downloads.max_bytes,
+            max_bytes,
         })
     }
 

@@ -125,7 +125,7 @@ fn copy(from: &Path, to: &Path, task: &Task<'_>) -> Result<(), DownloadError> {
     };
     let root = from.canonicalize().map_err(failed(from))?;
     let mut folders = vec![PathBuf::new()];
-    let (mut bytes, max_bytes) = (0, task.tools.downloads.max_bytes);
+    let (mut bytes, max_bytes) = (0, task.tools.downloads.room()?);
     while let Some(folder) = folders.pop() {
         super::ensure_folder(&to.join(&folder))?;
         for entry in fs::read_dir(root.join(&folder)).map_err(failed(from))? {

@@ -79,7 +79,7 @@ pub(super) async fn from(
     };
     let mut folders = VecDeque::from([root.to_owned()]);
     let (mut files, mut bytes) = (0, 0);
-    let max_bytes = task.tools.downloads.max_bytes;
+    let max_bytes = task.tools.downloads.room()?;
     while let Some(folder) = folders.pop_front() {
         let text = get(&folder, JSON)?.send_for_success(task).await?.text(task).await?;
         let contents: Contents = serde_json::from_str(&text)

@@ -83,7 +83,7 @@ pub(super) async fn from(
     if sha256.is_some() {
         return Err(DownloadError::ChecksumOfFolder);
     }
-    let max_bytes = task.tools.downloads.max_bytes;
+    let max_bytes = task.tools.downloads.room()?;
     let mut bytes = 0;
     for found in &keys {
         let relative = found.strip_prefix(key).unwrap_or(found).trim_start_matches('/');

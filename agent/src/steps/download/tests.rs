@@ -435,6 +435,19 @@ async fn a_file_that_is_not_what_it_should_be_is_not_kept() {
 }
 
 #[tokio::test]
+async fn nothing_is_brought_into_a_work_folder_that_is_full() {
+    let (address, _) = serve(Arc::new(|_: &Asked| (200, Vec::new(), b"content".to_vec()))).await;
+    let mut fixture = fixture(&[]);
+    let work = fixture.folder.path().join("work");
+    fs::create_dir(&work).unwrap();
+    // It takes no room on the disk.
+    fs::File::create(work.join("large")).unwrap().set_len(WORK_MAX_BYTES).unwrap();
+    fixture.tools.downloads.work = work;
+    let info = json!({ "url": format!("{address}/f"), "allowInsecureDownload": true });
+    failed(&fixture.run_step(&step("HTTP", &info, None)).await, "and its limit is 21474836480");
+}
+
+#[tokio::test]
 async fn an_object_is_compared_with_its_store_s_own_digest() {
     const MD5: &str = "9a0364b9e99bb480dd25e1f0284c8555";
     let (address, _) = serve(Arc::new(|asked: &Asked| {

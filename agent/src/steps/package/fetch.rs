@@ -63,6 +63,7 @@ impl Offer {
         let failed = |problem: String| {
             How::Failed(format!("{} {} cannot be brought here: {problem}", self.document.name, self.version))
         };
+        task.tools.packages.check_room(self.file.size.unwrap_or_default()).map_err(failed)?;
         let bench = shelf.workbench().map_err(failed)?;
         let is_archive = self.ending().eq_ignore_ascii_case("zip");
         let path = if is_archive { bench.folder.join("archive") } else { bench.files.join(&self.file.name) };

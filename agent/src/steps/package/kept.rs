@@ -16,11 +16,14 @@ use fleetwright_platform::SharedPlatform;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::stage::{Record, Version};
+use crate::bounds;
 use crate::explain::explain;
 use crate::replace;
 
 const RECORD: &str = "record.json";
 const FILES: &str = "files";
+/// Of all packages together.
+pub const PACKAGES_MAX_BYTES: u64 = 20 << 30;
 /// Digits of a file's digest in the name of its folder.
 const SHOWN_DIGITS: usize = 12;
 
@@ -40,6 +43,18 @@ impl Packages {
 
     pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.turn).lock_owned().await
+    }
+
+    /// Whether something of a size may be brought in.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<(), String> {
+        let used = bounds::bytes_below(&self.folder);
+        if used.saturating_add(bytes) <= PACKAGES_MAX_BYTES {
+            return Ok(());
+        }
+        let folder = self.folder.display();
+        Err(format!(
+            "the packages in `{folder}` have {used} bytes; with {bytes} more they exceed the limit of {PACKAGES_MAX_BYTES}"
+        ))
     }
 
     pub(super) fn shelf(&self, package: &str, platform: &SharedPlatform) -> Shelf {
@@ -153,4 +168,20 @@ fn folder_of(version: &Version) -> String {
 
 fn problem(verb: &str, path: &Path, error: &io::Error) -> String {
     format!("cannot {verb} `{}`: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_have_a_limit_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let packages = Packages::in_folder(folder.path().to_owned());
+        packages.check_room(PACKAGES_MAX_BYTES).unwrap();
+        // It takes no room on the disk.
+        fs::File::create(folder.path().join("large")).unwrap().set_len(PACKAGES_MAX_BYTES).unwrap();
+        let told = packages.check_room(1).unwrap_err();
+        assert!(told.contains("21474836480 bytes; with 1 more"), "{told}");
+    }
 }

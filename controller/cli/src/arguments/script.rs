@@ -13,6 +13,8 @@ pub(crate) enum ScriptError {
 pub(crate) enum Shell {
     Posix,
     PowerShell,
+    /// The command prompt of Windows.
+    Cmd,
 }
 
 impl Shell {
@@ -21,6 +23,7 @@ impl Shell {
         match self {
             Self::Posix => "AWS-RunShellScript",
             Self::PowerShell => "AWS-RunPowerShellScript",
+            Self::Cmd => "Fleetwright-RunCmdScript",
         }
     }
 
@@ -34,6 +37,7 @@ impl Shell {
                 Quoter::new().join(words.iter().map(String::as_str)).map_err(|_| ScriptError::Nul)
             }
             (_, Self::PowerShell) => powershell(words),
+            (_, Self::Cmd) => cmd(words),
         }
     }
 }
@@ -64,6 +68,23 @@ fn powershell(words: &[String]) -> Result<String, ScriptError> {
     Ok(quoted.collect::<Vec<_>>().join(" "))
 }
 
+/// Quotes keep blanks and everything that the prompt would act on; they stay a part of the line, and the program that
+/// it starts takes them away. No quoting keeps a variable from being filled in, so its sign is doubled.
+fn cmd(words: &[String]) -> Result<String, ScriptError> {
+    if words.iter().any(|word| word.contains('\0')) {
+        return Err(ScriptError::Nul);
+    }
+    let is_plain = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./\\:=+@$#~[]{}?*".contains(&byte))
+    };
+    let quoted = words.iter().map(|word| {
+        let word = word.replace('%', "%%");
+        if is_plain(&word) { word } else { format!("\"{}\"", word.replace('"', "\"\"")) }
+    });
+    Ok(quoted.collect::<Vec<_>>().join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +106,8 @@ mod tests {
         check(Shell::Posix, &["echo", "a b"], "echo 'a b'");
         check(Shell::Posix, &["echo", "$HOME", "it's", ""], "echo '$HOME' \"it's\" ''");
         check(Shell::PowerShell, &["Get-Process", "-Name", "a b"], "Get-Process -Name 'a b'");
+        check(Shell::Cmd, &["dir", "C:\\Program Files", "/b"], "dir \"C:\\Program Files\" /b");
+        check(Shell::Cmd, &["echo", "a&b", "100%", "a\"b"], "echo \"a&b\" \"100%%\" \"a\"\"b\"");
         check(
             Shell::PowerShell,
             &["C:\\Program Files\\x.exe", "it's"],
@@ -94,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_nul_byte_is_refused() {
-        for shell in [Shell::Posix, Shell::PowerShell] {
+        for shell in [Shell::Posix, Shell::PowerShell, Shell::Cmd] {
             for words in [vec!["a\0".to_owned()], vec!["a".to_owned(), "\0".to_owned()]] {
                 assert_eq!(shell.line(&words), Err(ScriptError::Nul));
             }

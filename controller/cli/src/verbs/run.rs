@@ -76,6 +76,9 @@ pub struct RunArgs {
     /// Run the command with PowerShell instead of sh
     #[arg(long, conflicts_with = "document")]
     powershell: bool,
+    /// Run the command with the command prompt of Windows instead of sh
+    #[arg(long, conflicts_with_all = ["document", "powershell"])]
+    cmd: bool,
     /// How many nodes run it at the same time, 1 or more, or a percentage [default: 50]
     #[arg(long, value_name = "N|N%", allow_hyphen_values = true)]
     max_concurrency: Option<MaxConcurrency>,

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::bounds;
 use crate::error::Refusal;
+use crate::folders;
 use crate::health;
 use crate::house::House;
 use crate::nodes::operations;
@@ -43,12 +44,8 @@ impl Controller for ControllerDoor {
         let mut usage: Vec<_> =
             bounds::all(house).into_iter().chain(unbounded).map(|usage| row(&usage)).collect();
         usage.push(row(&house.blobs.usage().await.map_err(Refusal::from)?));
-        usage.push(Usage {
-            name: "finished commands".to_owned(),
-            used: 0,
-            limit: house.limits.keep_commands.as_secs() / (24 * 3600),
-            unit: "days".to_owned(),
-        });
+        usage.extend(kept(house));
+        usage.extend(folder_rows(house).await?);
         usage.extend(table_rows(house).await?);
         let parts = health::ready(house).into_iter();
         let parts = parts
@@ -65,6 +62,39 @@ impl Controller for ControllerDoor {
             uptime_ms: i64::try_from(house.started.until(house.clock.now()).as_millis()).unwrap_or(i64::MAX),
         }))
     }
+}
+
+/// How old something gets.
+fn kept(house: &House) -> [Usage; 3] {
+    let limits = &house.limits;
+    let ages = [
+        ("finished commands", limits.keep_commands),
+        ("history of inventory", limits.keep_inventory),
+        ("audit log", limits.audit.age),
+    ];
+    ages.map(|(name, age)| Usage {
+        name: name.to_owned(),
+        used: 0,
+        limit: age.as_secs() / (24 * 3600),
+        unit: "days".to_owned(),
+    })
+}
+
+/// Everything in the data folder. None where everything is in memory.
+async fn folder_rows(house: &House) -> Result<Vec<Usage>, Refusal> {
+    let (data, space, reserve) = (house.data_dir.clone(), house.store.health().space, house.limits.reserve);
+    if data.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = tokio::task::spawn_blocking(move || folders::usage(&data, space, reserve));
+    let folders = read.await.map_err(|error| Refusal::internal(error.to_string()))?;
+    let row = |folder: folders::FolderUsage| Usage {
+        name: format!("folder {}", folder.name),
+        used: folder.used,
+        limit: folder.limit,
+        unit: "bytes".to_owned(),
+    };
+    Ok(folders.into_iter().map(row).collect())
 }
 
 /// The tables that grow with what is done, not with how many nodes there are.

@@ -20,9 +20,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::agent::succeed;
 use super::controller::Controller;
 use super::figures::Figures;
-use super::simulator::Simulator;
 use super::process::{Place, Process, folder};
 use super::run_lines::percentile;
+use super::simulator::Simulator;
 use crate::run;
 
 /// Not timed: the first one is asked of the controller.

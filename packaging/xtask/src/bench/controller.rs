@@ -17,6 +17,7 @@ use crate::run;
 pub(crate) struct Controller {
     pub(crate) process: Process,
     pub(crate) address: String,
+    program: PathBuf,
     data: PathBuf,
     _folder: TempDir,
 }
@@ -31,12 +32,17 @@ pub(crate) struct Activation {
 }
 
 impl Controller {
-    /// Starts one with default settings on a free port of 127.0.0.1, and waits until it is ready.
+    /// Starts the release program.
     pub(crate) fn start() -> Result<Self> {
+        Self::of(run::release("fleetwright"))
+    }
+
+    /// Starts one with default settings on a free port of 127.0.0.1, and waits until it is ready.
+    pub(crate) fn of(program: PathBuf) -> Result<Self> {
         let folder = folder(Place::Disk)?;
         let (data, config) = (folder.path().join("data"), folder.path().join("fleetwright.toml"));
         fs::write(&config, format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n", data.display()))?;
-        let mut child = Command::new(run::release("fleetwright"))
+        let mut child = Command::new(&program)
             .args(["serve", "--log-format", "json", "--config"])
             .arg(&config)
             .env_remove("FLEETWRIGHT_LOG")
@@ -55,12 +61,12 @@ impl Controller {
         std::thread::spawn(move || {
             log.map_while(Result::ok).filter(|line| is_warning(line)).for_each(|line| run::say(&line));
         });
-        Ok(Self { process, address, data, _folder: folder })
+        Ok(Self { process, address, program, data, _folder: folder })
     }
 
     /// The command line of the operator, without a verb.
     pub(crate) fn operator(&self) -> Command {
-        let mut command = Command::new(run::release("fleetwright"));
+        let mut command = Command::new(&self.program);
         command
             .env("FLEETWRIGHT_ADDR", &self.address)
             .env("FLEETWRIGHT_AUTHORITY", self.data.join("authority/authority.pem"))

@@ -85,6 +85,22 @@ impl Machine {
         self.boot()
     }
 
+    /// As when somebody pulls the plug: nothing inside has the time for anything. Boots again.
+    pub(super) fn cut_the_power(&self) -> Result<()> {
+        let init = i32::try_from(self.init()?).ok().and_then(Pid::from_raw).context("an odd process id")?;
+        // All that is inside ends with the process that is number one there.
+        kill_process(init, Signal::KILL).context("cannot kill the system")?;
+        if let Some(mut nspawn) = self.nspawn().take() {
+            nspawn.wait().context("cannot wait for systemd-nspawn")?;
+        }
+        self.boot()
+    }
+
+    /// The root of the system that runs, with everything that is mounted in it, as a path of this system.
+    pub(super) fn mounted_root(&self) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/proc/{}/root", self.init()?)))
+    }
+
     /// Runs a script inside.
     pub(super) fn sh(&self, script: &str) -> Result<Output> {
         let init = self.init()?;
@@ -179,7 +195,7 @@ fn texts(output: &Output) -> (String, String) {
 }
 
 /// Lets this thread rest; nothing ever wakes it sooner.
-pub(super) fn pause(span: Duration) {
+pub(crate) fn pause(span: Duration) {
     let (lock, never) = (Mutex::new(()), Condvar::new());
     let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let _rested = never.wait_timeout(guard, span);

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::machine::{Machine, pause};
-use crate::package::{self, Debs};
+use super::{unpackaged, updates};
+use crate::package::{self, Both};
 use crate::run;
 
 type Chapter = fn(&Machine) -> Result<()>;
 
-const CHAPTERS: [(&str, Chapter); 16] = [
+const CHAPTERS: [(&str, Chapter); 19] = [
     ("installed, the controller serves and the agent waits", installed),
     ("a join file that was there before lets the agent join and is gone", joined_by_file),
     ("somebody enrols by answering questions", enrolled_by_answers),
@@ -21,23 +22,40 @@ const CHAPTERS: [(&str, Chapter); 16] = [
     ("a start that fails for long disables nothing", failing_start),
     ("a package is upgraded under a running command, which ends well", upgraded_under_a_command),
     ("a command upgrades the agent that runs it", upgraded_by_a_command),
-    ("builds that crash, hang or cannot connect are taken back", bad_updates),
-    ("a build that works is taken up, and the next package counts again", good_update),
+    ("builds that crash, hang or cannot connect are taken back", updates::bad),
+    ("a build that passes its trial and crashes later is taken back", updates::bad_later),
+    ("a build that works is taken up, and the next package counts again", updates::good),
+    (
+        "killed at every step of an update, and without power in the middle, a build that works runs",
+        updates::cut,
+    ),
     ("the network is cut while a command runs", network_cut),
     ("clocks jump", clocks),
     ("the agent's disk is full", agent_disk_full),
     ("the controller's disk is full", controller_disk_full),
     ("removed, installed again, and purged", removed_and_purged),
+    ("without a package, the programs of a tarball install and uninstall themselves", unpackaged::tarballs),
 ];
 
+/// What is tried. The tarballs and the Red Hat packages, of two revisions, may be missing.
+#[derive(Debug)]
+pub(super) struct Packages {
+    pub(super) debs: Both,
+    pub(super) tarballs: Option<Both>,
+    pub(super) rpms: Option<(Both, Both)>,
+}
+
 /// Fails with the first chapter that does not go as it should.
-pub(super) fn tell(machine: &Machine, debs: &Debs) -> Result<()> {
+pub(super) fn tell(machine: &Machine, packages: &Packages) -> Result<()> {
     let inside = machine.root().join("packages");
     fs::create_dir_all(&inside).context("cannot make a folder in the system")?;
-    for (name, from) in [("controller", &debs.controller), ("agent", &debs.agent)] {
+    for (name, from) in [("controller", &packages.debs.controller), ("agent", &packages.debs.agent)] {
         fs::copy(from, inside.join(format!("{name}-1.deb"))).context("cannot copy a package")?;
         fs::write(inside.join(format!("{name}-2.deb")), package::next_revision(from)?)
             .context("cannot write a package")?;
+    }
+    for (name, from) in packages.tarballs.iter().flat_map(Both::named) {
+        fs::copy(from, inside.join(format!("{name}.tar.gz"))).context("cannot copy a tarball")?;
     }
     machine.boot()?;
     for (what, chapter) in CHAPTERS {
@@ -45,12 +63,19 @@ pub(super) fn tell(machine: &Machine, debs: &Debs) -> Result<()> {
         chapter(machine).context(what)?;
         run::say(&format!("ok {:5.1} s  {what}", begun.elapsed().as_secs_f64()));
     }
-    Ok(())
+    match &packages.rpms {
+        Some(rpms) => unpackaged::rpms(machine, rpms),
+        None => {
+            run::say("the rpm packages were NOT tested: there are none of two revisions");
+            Ok(())
+        }
+    }
 }
 
-const CONNECTED: &str = "fleetwright-agent status";
-const RUNS: &str = "test \"$(fleetwright run --target all -- 'echo it runs' 2>/dev/null)\" = 'it runs'";
-const BOTH: &str = "fleetwright.service fleetwright-agent.service";
+pub(super) const CONNECTED: &str = "fleetwright-agent status";
+pub(super) const RUNS: &str =
+    "test \"$(fleetwright run --target all -- 'echo it runs' 2>/dev/null)\" = 'it runs'";
+pub(super) const BOTH: &str = "fleetwright.service fleetwright-agent.service";
 
 fn installed(machine: &Machine) -> Result<()> {
     machine.does("dpkg -i /packages/controller-1.deb")?;
@@ -58,11 +83,7 @@ fn installed(machine: &Machine) -> Result<()> {
     machine
         .does("sed -i 's/^heartbeat_seconds.*/heartbeat_seconds = 2/' /etc/fleetwright/fleetwright.toml")?;
     machine.does("systemctl restart fleetwright && systemctl is-active fleetwright")?;
-    machine.does(
-        "fleetwright context set fleet --address 127.0.0.1:7443 \
-         --authority /var/lib/fleetwright/authority/authority.pem \
-         --certificate /var/lib/fleetwright/operator/admin.pem --key /var/lib/fleetwright/operator/admin.key",
-    )?;
+    use_it(machine)?;
     machine.does(&format!("fleetwright status && {}", activation("/root/activation")))?;
     machine.does("test \"$(stat -c %U:%a /var/lib/fleetwright)\" = fleetwright:700")?;
     let exposure = machine.does("systemd-analyze security --no-pager fleetwright | tail -1")?;
@@ -72,8 +93,19 @@ fn installed(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
+/// The command line inside is that of the controller's first operator.
+pub(super) fn use_it(machine: &Machine) -> Result<()> {
+    machine.until("the controller is up", "test -s /var/lib/fleetwright/operator/admin.key")?;
+    machine.does(
+        "fleetwright context set fleet --address 127.0.0.1:7443 \
+         --authority /var/lib/fleetwright/authority/authority.pem \
+         --certificate /var/lib/fleetwright/operator/admin.pem --key /var/lib/fleetwright/operator/admin.key",
+    )?;
+    machine.until("the controller answers", "fleetwright status").map(drop)
+}
+
 /// Keeps a new activation as a join file.
-fn activation(path: &str) -> String {
+pub(super) fn activation(path: &str) -> String {
     format!(
         "fleetwright activation create -o json | sed -nE \
          -e 's/.*\"(activation_id|activation_code)\": \"([^\"]+)\".*/\\1 = \"\\2\"/p' \
@@ -125,7 +157,7 @@ fn command(machine: &Machine) -> Result<()> {
 }
 
 /// Starts a command without waiting for it; its id goes to a file.
-fn begin(machine: &Machine, script: &str, file: &str) -> Result<()> {
+pub(super) fn begin(machine: &Machine, script: &str, file: &str) -> Result<()> {
     machine.does(&format!("fleetwright run --target all --detach -- '{script}' >{file}")).map(drop)
 }
 
@@ -210,7 +242,7 @@ fn upgraded_under_a_command(machine: &Machine) -> Result<()> {
     machine.until("commands run", RUNS).map(drop)
 }
 
-fn new_program_runs(machine: &Machine) -> Result<()> {
+pub(super) fn new_program_runs(machine: &Machine) -> Result<()> {
     machine
         .until(
             "the installed program is the one that runs",
@@ -231,89 +263,9 @@ fn upgraded_by_a_command(machine: &Machine) -> Result<()> {
     machine.until("commands run", RUNS).map(drop)
 }
 
-fn bad_updates(machine: &Machine) -> Result<()> {
-    machine.does(
-        "sed -i 's/^reach_seconds.*/reach_seconds = 5/' /etc/fleetwright/agent.toml && \
-                  systemctl reload fleetwright-agent",
-    )?;
-    machine.until("commands run", RUNS)?;
-    let build = |file: &str, run: &str| {
-        format!(
-            "printf '#!/bin/sh\\nif [ \"$1\" = version ]; then echo fleetwright-agent 9.9; else {run}; fi\\n' >{file} \
-             && chmod 755 {file}"
-        )
-    };
-    for (name, run, wanted) in [
-        ("crash", "exit 7", "it ended with exit status: 7"),
-        ("hang", "exec sleep 1000", "did not reach the controller within 5 s"),
-        (
-            "lost",
-            "exec /usr/bin/fleetwright-agent \"$@\" --controller 127.0.0.1:9",
-            "did not reach the controller within 5 s",
-        ),
-    ] {
-        let file = format!("/root/{name}");
-        machine.does(&build(&file, run))?;
-        let said = machine.does(&format!("fleetwright-agent update --file {file} 2>&1; test $? = 1"))?;
-        ensure!(said.contains(wanted), "{name}: {said}");
-        new_program_runs(machine)?;
-        machine.until("commands run as before", RUNS)?;
-        machine.does(&format!("systemctl is-enabled {BOTH}"))?;
-    }
-    // One that cannot even start is not tried, and nothing is interrupted.
-    machine.does(
-        "echo nonsense >/root/nonsense && fleetwright-agent update --file /root/nonsense; test $? = 3",
-    )?;
-    // Killed in the middle of a trial, the service ends on a build that works.
-    machine.does("fleetwright-agent update --file /root/hang >/dev/null 2>&1 & \
-                  until pgrep -xf 'sleep 1000'; do :; done; \
-                  kill -9 $(systemctl show --value -p MainPID fleetwright-agent); pkill -xf 'sleep 1000'; true")?;
-    machine.until_within("commands run as before", RUNS, Duration::from_secs(120)).map(drop)
-}
-
-fn good_update(machine: &Machine) -> Result<()> {
-    machine
-        .until("no trial goes on", "! grep -q '\"starts\"' /var/lib/fleetwright-agent/update/state.json")?;
-    let said = machine
-        .does("cp /usr/bin/fleetwright-agent /root/good && fleetwright-agent update --file /root/good")?;
-    ensure!(said.contains("runs"), "{said}");
-    let slot = "readlink /proc/$(systemctl show --value -p MainPID fleetwright-agent)/exe | grep /update/";
-    machine.does("systemctl restart fleetwright-agent")?;
-    machine.until("the new build is the one that is started", slot)?;
-    machine.until("commands run", RUNS)?;
-    // The same by a command, from the controller.
-    publish(machine)?;
-    let said = machine.does("timeout 60 fleetwright run --target all -d AWS-UpdateSSMAgent 2>&1")?;
-    ensure!(said.contains("Success"), "{said}");
-    // Another program in a package counts, whatever was brought before.
-    machine.does(
-        "cp /usr/bin/fleetwright-agent /root/other && echo >>/root/other && \
-         mv /root/other /usr/bin/fleetwright-agent && systemctl reload fleetwright-agent",
-    )?;
-    new_program_runs(machine)?;
-    machine.until("commands run", RUNS)?;
-    machine.does("dpkg -i /packages/agent-2.deb")?;
-    new_program_runs(machine)?;
-    machine.until("commands run", RUNS).map(drop)
-}
-
-/// The build that runs, under another version: it is asked for its version by a script that lies.
-fn publish(machine: &Machine) -> Result<()> {
-    machine
-        .does(
-            "printf '#!/bin/sh\\nif [ \"$1\" = version ]; then echo fleetwright-agent 9.9; else \
-             exec /usr/bin/fleetwright-agent \"$@\"; fi\\n' >/root/published && sum=$(sha256sum /root/published) && \
-             printf '{\"schemaVersion\": \"2.0\", \"version\": \"9.9\", \"packages\": {\"_any\": {\"_any\": {\"_any\": \
-             {\"file\": \"published\"}}}}, \"files\": {\"published\": {\"checksums\": {\"sha256\": \"%s\"}}}}' \
-             \"${sum%% *}\" >/root/manifest.json && \
-             fleetwright document create FleetwrightAgent /root/manifest.json --type Package --attach /root/published",
-        )
-        .map(drop)
-}
-
 fn network_cut(machine: &Machine) -> Result<()> {
-    begin(machine, "sleep 4; echo done in the dark", "/root/cut")?;
-    machine.until("the command runs", "fleetwright command show $(cat /root/cut) | grep InProgress")?;
+    begin(machine, "touch /root/cut-begun; sleep 4; echo done in the dark", "/root/cut")?;
+    machine.until("the command runs", "test -e /root/cut-begun")?;
     machine.does("ip link set lo down")?;
     pause(Duration::from_secs(12));
     machine.does("fleetwright-agent status; test $? = 1")?;
@@ -408,11 +360,15 @@ fn removed_and_purged(machine: &Machine) -> Result<()> {
     machine.until("commands run", RUNS)?;
     ensure!(machine.does(node)? == before, "it is another node now");
     machine.does("dpkg -P fleetwright-agent fleetwright")?;
+    nothing_is_left(machine)
+}
+
+pub(super) fn nothing_is_left(machine: &Machine) -> Result<()> {
     let left = machine.does(
         "find / -xdev \\( -path /proc -o -path /sys -o -path /packages -o -path /root -o -path /run -o -path /tmp \
          -o -path /var/log/journal -o -path /var/lib/dpkg -o -path /dev \\) -prune -o -name '*fleetwright*' -print; \
          getent passwd fleetwright; true",
     )?;
-    ensure!(left.is_empty(), "the purge left:\n{left}");
+    ensure!(left.is_empty(), "something is left:\n{left}");
     machine.does(&format!("! systemctl is-enabled {BOTH} && ! pgrep fleetwright")).map(drop)
 }

@@ -1,8 +1,10 @@
-//! The agent for Windows: a zip with the program, its configuration, and two command files that install and remove it.
+//! The agent for Windows: a zip with the program, its configuration, and two command files that install and remove it;
+//! and a package for Windows Installer, where msitools are installed.
 
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use zip::write::SimpleFileOptions;
@@ -44,6 +46,35 @@ pub(super) fn zip(programs: &Path) -> Result<(String, Vec<u8>)> {
     }
     let bytes = archive.finish().context("cannot write the zip")?.into_inner();
     Ok((format!("{folder}.zip"), bytes))
+}
+
+/// Whether the tool for [`msi`] is on this machine.
+pub(super) fn has_wixl() -> bool {
+    Command::new("wixl").arg("--version").output().is_ok()
+}
+
+/// Its file name and its bytes.
+pub(super) fn msi(programs: &Path) -> Result<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    // The tool looks for files by their names in its own folder.
+    for (name, source) in [
+        (PROGRAM, programs.join(PROGRAM)),
+        ("LICENSE.txt", run::root().join("LICENSE")),
+        ("agent.wxs", run::root().join("packaging/windows/agent.wxs")),
+    ] {
+        fs::copy(&source, folder.path().join(name))
+            .with_context(|| format!("cannot read {}", source.display()))?;
+    }
+    let made = folder.path().join("agent.msi");
+    let mut command = Command::new("wixl");
+    command.args(["--arch", "x64", "-D", concat!("Version=", env!("CARGO_PKG_VERSION"))]);
+    command.args(["--output", "agent.msi", "agent.wxs"]).current_dir(folder.path());
+    let output = command.output().context("cannot run wixl (Debian: apt-get install wixl)")?;
+    if !output.status.success() {
+        bail!("wixl ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let bytes = fs::read(&made).context("wixl made nothing")?;
+    Ok((format!("fleetwright-agent-{}-windows-x86_64.msi", env!("CARGO_PKG_VERSION")), bytes))
 }
 
 #[cfg(test)]

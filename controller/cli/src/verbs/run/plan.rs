@@ -31,7 +31,11 @@ pub(super) fn request(args: &RunArgs, stdin: &mut dyn Read) -> Result<SendComman
         Some(Document::Name(name)) => WireDocument::DocumentName(name.clone()),
         Some(Document::File(path)) => WireDocument::DocumentContent(read_document(path)?.into()),
         None => {
-            let shell = if args.powershell { Shell::PowerShell } else { Shell::Posix };
+            let shell = match (args.powershell, args.cmd) {
+                (true, _) => Shell::PowerShell,
+                (_, true) => Shell::Cmd,
+                _ => Shell::Posix,
+            };
             parameters.insert(COMMANDS.into(), values(shell.line(&args.command)?));
             WireDocument::DocumentName(shell.document().into())
         }
@@ -119,6 +123,8 @@ mod tests {
         assert_eq!(request.client_token.len(), 36);
         let request = plan(&["--target", "all", "--powershell", "--", "Get-Date"]).unwrap();
         assert_eq!(request.document, Some(WireDocument::DocumentName("AWS-RunPowerShellScript".into())));
+        let request = plan(&["--target", "all", "--cmd", "--", "ver"]).unwrap();
+        assert_eq!(request.document, Some(WireDocument::DocumentName("Fleetwright-RunCmdScript".into())));
     }
 
     #[test]
