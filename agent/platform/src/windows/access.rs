@@ -18,7 +18,7 @@ use windows_sys::Win32::Security::Authorization::{
 };
 use windows_sys::Win32::Security::{
     ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, PROTECTED_DACL_SECURITY_INFORMATION,
-    PSECURITY_DESCRIPTOR,
+    PSECURITY_DESCRIPTOR, SetFileSecurityW,
 };
 
 /// Full access for SYSTEM, Administrators and the owner, for files and folders below as well.
@@ -79,7 +79,14 @@ pub(super) fn make_private(folder: &Path) -> io::Result<()> {
             ptr::null(),
         )
     };
-    if code == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(code.cast_signed())) }
+    if code != ERROR_SUCCESS {
+        return Err(io::Error::from_raw_os_error(code.cast_signed()));
+    }
+    // For systems that let the folder inherit all the same.
+    let wanted = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    // SAFETY: the path ends with a zero, and the descriptor lives longer than the call.
+    let done = unsafe { SetFileSecurityW(path.as_ptr(), wanted, descriptor.0) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn wide(text: &OsStr) -> Vec<u16> {

@@ -51,6 +51,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const RESTART_AFTER: Duration = Duration::from_secs(3);
 
 /// The codes of Windows that are expected.
+const UNKNOWN_LEVEL: i32 = 124;
 const ALREADY_RUNS: i32 = 1056;
 const NO_SUCH_SERVICE: i32 = 1060;
 const NOT_RUNNING: i32 = 1062;
@@ -276,9 +277,11 @@ fn keep_alive(service: &Service) -> Result<(), HostError> {
         actions: Some(vec![restart; 3]),
     };
     service.update_failure_actions(actions).map_err(failed("set what follows a failure of the service"))?;
-    service
-        .set_failure_actions_on_non_crash_failures(true)
-        .map_err(failed("set what follows a failure of the service"))
+    match service.set_failure_actions_on_non_crash_failures(true) {
+        // Every Windows that is still kept up knows this level; Wine does not.
+        Err(error) if code(&error) == Some(UNKNOWN_LEVEL) => Ok(()),
+        set => set.map_err(failed("set what follows a failure of the service")),
+    }
 }
 
 fn register_event_source() -> Result<(), HostError> {

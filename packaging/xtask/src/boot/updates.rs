@@ -151,7 +151,8 @@ pub(super) fn cut(machine: &Machine) -> Result<()> {
     // Nothing of that is in the way of the next update.
     machine.until("no trial goes on", &format!("! grep -q '\"trial\": {{' {STATE}"))?;
     machine.does("fleetwright-agent update --file /root/good")?;
-    machine.does("dpkg -i /packages/agent-1.deb /packages/agent-2.deb")?;
+    machine.until("commands run", RUNS)?;
+    machine.does(&fresh)?;
     new_program_runs(machine)?;
     machine.until("commands run", RUNS).map(drop)
 }

@@ -126,8 +126,9 @@ fn installed(host: &Host<'_>) -> Result<()> {
     host.prefix.does("cmd", &["/c", &format!(r"{UNPACKED}\agent\install.cmd")])?;
     host.until("the service runs", || host.service_is("RUNNING"))?;
     ensure!(fs::read_to_string(&settings)? == changed, "the configuration was not kept");
+    // Wine shows the administrators' rights as those of the group.
     let mode = fs::metadata(host.data())?.permissions().mode() & 0o777;
-    ensure!(mode == 0o700, "others may look into the agent's folder: its mode is {mode:o}");
+    ensure!(mode & 0o007 == 0, "others may look into the agent's folder: its mode is {mode:o}");
     Ok(())
 }
 
