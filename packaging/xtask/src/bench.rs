@@ -10,11 +10,13 @@
 
 mod agent;
 mod controller;
+mod etcd;
 mod figures;
 mod fleet;
 mod machine;
 mod process;
 mod run_lines;
+mod ssm;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +31,7 @@ use figures::Figures;
 /// what only the simulator asks for of their dependencies.
 const PROGRAMS: &[&str] = &["fleetwright-controller", "fleetwright-agent"];
 const SIMULATOR: &[&str] = &["fleetwright-simulator"];
+const LOAD: &[&str] = &["fleetwright-load"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -38,6 +41,22 @@ pub(crate) enum Bench {
     /// A controller and one real agent: memory, CPU and disk of the agent, and how long `fleetwright run` takes
     #[command(after_long_help = "Example:\n  cargo xtask bench agent --json agent.json")]
     Agent(AgentArguments),
+    /// A controller's SSM door, plain and with TLS, and etcd beside it where it is installed
+    #[command(after_long_help = "Example:\n  cargo xtask bench ssm --json ssm.json")]
+    Ssm(SsmArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SsmArguments {
+    /// For how long each question is asked
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Where to write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +116,7 @@ pub(crate) fn perform(bench: Bench) -> Result<()> {
     match bench {
         Bench::Fleet(arguments) => fleet(&arguments),
         Bench::Agent(arguments) => agent(&arguments),
+        Bench::Ssm(arguments) => ssm(&arguments),
     }
 }
 
@@ -125,6 +145,13 @@ fn fleet(arguments: &FleetArguments) -> Result<()> {
 fn agent(arguments: &AgentArguments) -> Result<()> {
     arguments.programs.make_ready(&[PROGRAMS])?;
     let mut figures = agent::measure(Duration::from_secs(arguments.rest_seconds), arguments.runs)?;
+    machine::describe(&mut figures);
+    finish(&figures, arguments.json.as_deref())
+}
+
+fn ssm(arguments: &SsmArguments) -> Result<()> {
+    arguments.programs.make_ready(&[PROGRAMS, LOAD])?;
+    let mut figures = ssm::measure(&ssm::Settings { seconds: arguments.seconds })?;
     machine::describe(&mut figures);
     finish(&figures, arguments.json.as_deref())
 }
