@@ -26,4 +26,4 @@ pub mod repeats;
 mod tests;
 
 pub use chain::{Event, Outcome};
-pub use log::Audit;
+pub use log::{Audit, lines_of};

@@ -17,8 +17,8 @@ use tonic::service::Routes;
 
 use crate::house::House;
 
-/// Everything that the TLS port answers.
+/// What the TLS port answers to whoever speaks gRPC or monitors; [`ssm`] is reached without them.
 #[must_use]
 pub fn routes(house: &Arc<House>) -> Routes {
-    grpc::routes(house).into_axum_router().merge(http::routes(house)).merge(ssm::routes(house)).into()
+    grpc::routes(house).into_axum_router().merge(http::routes(house)).into()
 }

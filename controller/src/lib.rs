@@ -39,6 +39,7 @@ pub mod parameters;
 mod records;
 pub mod room;
 pub mod serve;
+pub mod service_settings;
 pub mod settings;
 pub mod tables;
 pub mod windows;

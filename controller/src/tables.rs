@@ -59,6 +59,7 @@
 //! audit            number of the last line in it            lines of the audit log
 //! audit-head       "head"                                  its signed ends
 //! audit-pending    moment and a random number              what is to join it
+//! service-setting  SSM's id of it                          what somebody set of the service
 //! lease            what is done under it                   which controller does it, until when
 //! window           WindowId                                when what is done
 //! window-due       moment, WindowId                        what is due next, first
@@ -114,6 +115,7 @@ use crate::parameters::names::ParameterKey;
 use crate::parameters::records::{
     LabelRecord, ParameterRecord, TagsRecord, VersionRecord as ParameterVersion,
 };
+use crate::service_settings::SettingRecord;
 use crate::windows::ids::{ExecutionId as WindowExecutionId, TargetId, TaskId, TaskRunId, WindowId};
 use crate::windows::records::{
     ExecutionRecord as WindowExecutionRecord, TargetRecord, TaskRecord, TaskRunRecord, WindowRecord,
@@ -184,6 +186,7 @@ pub const AUDIT: Table<u64, Block> = Table::new("audit");
 pub const AUDIT_HEAD: Table<String, HeadRecord> = Table::new("audit-head");
 pub const AUDIT_PENDING: Table<String, PendingRecord> = Table::new("audit-pending");
 pub const KEY_USE: Table<AccessKeyId, AccessKeyUseRecord> = Table::new("key-use");
+pub const SERVICE_SETTING: Table<String, SettingRecord> = Table::new("service-setting");
 pub const LEASE: Table<String, LeaseRecord> = Table::new("lease");
 pub const WINDOW: Table<WindowId, WindowRecord> = Table::new("window");
 pub const WINDOW_DUE: Table<(Timestamp, WindowId), Mark> = Table::new("window-due");

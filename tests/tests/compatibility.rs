@@ -316,9 +316,9 @@ async fn the_version_after_a_hundred_does_not_push_out_a_labelled_one() {
     for version in 1..=100 {
         assert_eq!(put(&fleet, &format!("v{version}"), Overwrite::Yes).await, Ok(version));
     }
-    labels::label(fleet.house(), "/app/name", Some(1), &["stable".to_owned()]).await.unwrap();
+    labels::label(fleet.house(), "/app/name", Some(1), &["stable".to_owned()], None).await.unwrap();
     let refused = put(&fleet, "v101", Overwrite::Yes).await;
     assert_eq!(refused, Err(Fault::ParameterMaxVersionLimitExceeded));
-    labels::label(fleet.house(), "/app/name", Some(2), &["stable".to_owned()]).await.unwrap();
+    labels::label(fleet.house(), "/app/name", Some(2), &["stable".to_owned()], None).await.unwrap();
     assert_eq!(put(&fleet, "v101", Overwrite::Yes).await, Ok(101));
 }

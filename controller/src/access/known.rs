@@ -69,7 +69,7 @@ struct KnownKey {
     revision: Revision,
     record: AccessKeyRecord,
     /// None when the seal does not open.
-    secret: Option<Secret>,
+    secret: Option<Arc<Secret>>,
     last_used: AtomicI64,
     flushed: AtomicI64,
 }
@@ -111,7 +111,7 @@ pub enum KeyRefusal {
 pub struct Signer {
     key: Arc<KnownKey>,
     /// What signatures are made with.
-    pub secret: Secret,
+    pub secret: Arc<Secret>,
     pub principal: Principal,
 }
 
@@ -307,7 +307,7 @@ async fn open(house: &House, row: &Row<AccessKeyId, AccessKeyRecord>, used: i64)
     let name = KeyName::of_access();
     let opened = house.keys.open_sealed(&*house.store, &name, row.key.as_str(), sealed).await;
     let secret = match opened {
-        Ok(opened) => Secret::from_opened(&opened),
+        Ok(opened) => Secret::from_opened(&opened).map(Arc::new),
         Err(error) => {
             tracing::error!(key = %row.key, %error, "an access key lets nobody in: its secret cannot be opened");
             None

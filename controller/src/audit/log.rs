@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fleetwright_proto::clock::Timestamp;
-use fleetwright_store::{Batch, CommitError, RecordError, Row};
+use fleetwright_store::{Batch, CommitError, RecordError, Revision, Row};
 use tokio::sync::{Notify, oneshot};
 
 use super::chain::{Event, Head};
@@ -29,6 +29,8 @@ const JOIN_BYTES: usize = 160 * 1024;
 /// After a failure, and as often as pending events of another controller that stopped are looked for.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Names in one line, so that it is not cut.
+const LINE_BYTES: usize = 500;
 /// The only key of the table of heads.
 pub(super) const HEAD: &str = "head";
 
@@ -38,6 +40,8 @@ pub struct Audit {
     queue: Mutex<VecDeque<Waiting>>,
     work: Notify,
     closed: AtomicBool,
+    /// Of the head that this process wrote last: it need not be checked again.
+    own_head: Mutex<Option<Revision>>,
     pub(crate) repeats: Repeats,
 }
 
@@ -77,6 +81,14 @@ impl Audit {
         heard.await.map_err(|_| unavailable())
     }
 
+    /// As [`Audit::note_durably`], for several at once.
+    pub async fn note_all_durably(&self, mut events: Vec<Event>) -> Result<(), Refusal> {
+        // They are joined in their order: when the last one is durable, all are.
+        let Some(last) = events.pop() else { return Ok(()) };
+        events.into_iter().try_for_each(|event| self.note(event))?;
+        self.note_durably(last).await
+    }
+
     fn push(&self, waiting: Waiting) -> Result<(), Refusal> {
         let mut queue = self.lock();
         if queue.len() >= QUEUE_MAX {
@@ -109,6 +121,10 @@ impl Audit {
         }
     }
 
+    fn own_head(&self) -> std::sync::MutexGuard<'_, Option<Revision>> {
+        self.own_head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,6 +134,23 @@ impl Audit {
     pub fn waiting(&self) -> usize {
         self.lock().len()
     }
+}
+
+/// Names for as many lines as it takes to tell all of them, each once in a line.
+#[must_use]
+pub fn lines_of<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for name in names {
+        match lines.last_mut() {
+            Some(line) if line.split(", ").any(|known| known == name) => {}
+            Some(line) if line.len() + name.len() < LINE_BYTES => {
+                line.push_str(", ");
+                line.push_str(name);
+            }
+            _ => lines.push(name.to_owned()),
+        }
+    }
+    lines
 }
 
 fn unavailable() -> Refusal {
@@ -187,12 +220,17 @@ async fn join_these(house: &House, taken: &[Waiting]) -> Result<usize, Refusal> 
             return Ok(0);
         }
         let kept = AUDIT_HEAD.get(&*house.store, &HEAD.to_owned()).await?;
-        if let Some(kept) = &kept {
+        if let Some(kept) = &kept
+            && *house.audit.own_head() != Some(kept.revision)
+        {
             refuse_forged(house, kept)?;
         }
         let (batch, joined) = plan(house, kept, taken, &pending.rows)?;
         match house.store.commit(batch).await {
-            Ok(_) => return Ok(joined),
+            Ok(revision) => {
+                *house.audit.own_head() = Some(revision);
+                return Ok(joined);
+            }
             // Another controller joined its own: read again.
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),

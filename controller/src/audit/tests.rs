@@ -7,7 +7,7 @@ use fleetwright_proto::clock::{Clock, Timestamp};
 use fleetwright_store::Batch;
 
 use super::chain::{Event, Head, Outcome};
-use super::log::{self, join};
+use super::log::{self, join, lines_of};
 use super::prune::{self, Bounds};
 use super::read::{self, Filter};
 use super::records::{Block, HeadRecord};
@@ -285,4 +285,12 @@ async fn a_text_without_end_is_cut() {
     assert_eq!(lines[0].on.chars().count(), 513);
     assert_eq!(lines[0].who, "a\n\"b");
     assert_eq!(verdict(&test.house).await, "1 lines");
+}
+
+#[test]
+fn names_come_in_lines_that_are_not_cut() {
+    assert_eq!(lines_of(["/a", "/b", "/a"].into_iter()), ["/a, /b"]);
+    let long = "n".repeat(300);
+    assert_eq!(lines_of([long.as_str(), "/b", &format!("{long}2")].into_iter()).len(), 2);
+    assert!(lines_of(std::iter::empty()).is_empty());
 }

@@ -6,8 +6,8 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Longest name or value of an entry, bytes; nothing that the controller keeps in one piece comes near.
-const PART_MAX_BYTES: usize = 256 << 20;
+/// Longest name or value of an entry, bytes: twice the largest attachment that documents have unless told otherwise.
+pub(super) const PART_MAX_BYTES: usize = 2 << 30;
 
 /// One entry. Rows and changes are applied in their order: a change may say again what a row said already.
 #[derive(Debug, Clone, PartialEq, Eq)]

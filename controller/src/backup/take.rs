@@ -13,7 +13,7 @@ use fleetwright_store::{BlobError, Revision, Watch, WatchError, Write};
 use tokio::sync::mpsc;
 
 use super::container::{ContainerError, Opener, Writer};
-use super::entry::{Counts, Entry};
+use super::entry::{Counts, Entry, PART_MAX_BYTES};
 use crate::error::{Refusal, chain};
 use crate::house::House;
 
@@ -23,8 +23,6 @@ const PAGE_ROWS: usize = 512;
 const PIECE_BYTES: usize = 256 * 1024;
 /// Folders of the data folder that are read as rows and blobs.
 const NOT_FILES: [&str; 2] = ["store", "blobs"];
-/// How long the file of the data folder may be that is taken along.
-const FILE_MAX_BYTES: u64 = 64 << 20;
 
 /// What a backup is to be sealed with.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,7 +70,11 @@ async fn taken(house: &House, wish: SealWish, pieces: &Pieces) -> Result<(), Ref
     }
     rows(house, &mut out).await?;
     blobs(house, &mut out).await?;
-    for path in files(&house.data_dir).map_err(|error| unreadable(&house.data_dir, &error))? {
+    let found = files(&house.data_dir).map_err(|error| unreadable(&house.data_dir, &error))?;
+    for (path, bytes) in found {
+        if bytes > PART_MAX_BYTES as u64 {
+            return Err(too_long(&house.data_dir.join(&path), bytes));
+        }
         let data = tokio::task::spawn_blocking({
             let path = house.data_dir.join(&path);
             move || std::fs::read(path)
@@ -82,6 +84,17 @@ async fn taken(house: &House, wish: SealWish, pieces: &Pieces) -> Result<(), Ref
         out.add(Entry::File { path: path.display().to_string(), data: data.into() }).await?;
     }
     out.finish().await
+}
+
+/// Nothing is left out unseen.
+fn too_long(path: &Path, bytes: u64) -> Refusal {
+    Refusal::invalid(format!(
+        "{} has {} MiB, and a backup takes {} MiB in one piece: if it is not the controller's own, move it out of the \
+         data folder",
+        path.display(),
+        bytes >> 20,
+        PART_MAX_BYTES >> 20
+    ))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Refusal {
@@ -184,6 +197,10 @@ async fn blobs(house: &House, out: &mut Output<'_>) -> Result<(), Refusal> {
     for blob in house.blobs.list(None).await? {
         // Deleted since it was listed: then no row names it any more.
         match house.blobs.get(&blob.path).await {
+            Ok(data) if data.len() > PART_MAX_BYTES => {
+                let path = house.data_dir.join("blobs").join(blob.path.to_string());
+                return Err(too_long(&path, data.len() as u64));
+            }
             Ok(data) => out.add(Entry::Blob { path: blob.path.to_string(), data }).await?,
             Err(BlobError::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -192,8 +209,8 @@ async fn blobs(house: &House, out: &mut Output<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Everything in the data folder that is neither rows nor blobs nor a root key, by its path in it.
-fn files(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Everything in the data folder that is neither rows nor blobs nor a root key: its path in it, and how long it is.
+fn files(data_dir: &Path) -> std::io::Result<Vec<(PathBuf, u64)>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -206,8 +223,8 @@ fn files(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
                 && !(folder.as_os_str().is_empty() && NOT_FILES.iter().any(|not| name == *not))
             {
                 folders.push(path);
-            } else if metadata.is_file() && !is_root && metadata.len() <= FILE_MAX_BYTES {
-                found.push(path);
+            } else if metadata.is_file() && !is_root {
+                found.push((path, metadata.len()));
             }
         }
     }

@@ -41,7 +41,7 @@ async fn filled() -> (Arc<House>, TestHouse) {
         };
         put::put(&house, wish).await.unwrap();
     }
-    label(&house, "/app/secret", Some(2), &["prod".to_owned()]).await.unwrap();
+    label(&house, "/app/secret", Some(2), &["prod".to_owned()], None).await.unwrap();
     house.blobs.put(&"documents/one".parse().unwrap(), Bytes::from(vec![7; 300_000])).await.unwrap();
     (house, test)
 }
@@ -155,6 +155,26 @@ async fn a_torn_altered_or_longer_file_is_refused_before_anything_is_written() {
         refused(&altered).await;
     }
     assert!(refused(&[&whole[..], b"x"].concat()).await.contains("bytes follow the end"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_for_a_backup_is_not_left_out_unseen() {
+    let (house, _test) = filled().await;
+    // It has no blocks on the disk.
+    let long = std::fs::File::create(house.data_dir.join("dump")).unwrap();
+    long.set_len(3 << 30).unwrap();
+    let (pieces, mut received) = mpsc::channel(4);
+    let task = tokio::spawn(take(house.clone(), SealWish::RootKey, pieces));
+    let mut last = None;
+    while let Some(piece) = received.recv().await {
+        last = Some(piece);
+    }
+    task.await.unwrap();
+    let refusal = last.unwrap().unwrap_err();
+    assert!(
+        refusal.message.contains("dump has 3072 MiB") && refusal.message.contains("2048 MiB"),
+        "{refusal}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

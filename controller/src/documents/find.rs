@@ -173,6 +173,9 @@ pub(super) fn no_version(
     ))
 }
 
+/// What the answer to a document that does not exist begins with.
+pub(crate) const NO_DOCUMENT: &str = "there is no document";
+
 /// The answer to a document that does not exist.
 pub(super) fn unknown(name: &DocumentName) -> DocumentError {
     let lower = name.as_str().to_ascii_lowercase();
@@ -181,7 +184,7 @@ pub(super) fn unknown(name: &DocumentName) -> DocumentError {
         Some(document) => format!("did you mean {}?", document.name),
         None => "`document list` shows those that there are".to_owned(),
     };
-    Fault::InvalidDocument.because(format!("there is no document `{name}`: {help}"))
+    Fault::InvalidDocument.because(format!("{NO_DOCUMENT} `{name}`: {help}"))
 }
 
 /// The text of a version of the fleet, exactly as it was written.

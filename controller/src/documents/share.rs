@@ -14,6 +14,7 @@ use super::records::ShareRecord;
 use super::write::commit;
 use crate::house::House;
 use crate::records::Pages;
+use crate::service_settings;
 use crate::tables::{DOCUMENT, DOCUMENT_SHARE};
 
 /// Everybody, as SSM says it; it always stands alone in a request.
@@ -43,6 +44,13 @@ pub async fn change(house: &House, wish: ShareWish) -> Result<Shares, DocumentEr
     let name = DocumentName::parse(&wish.name)?;
     let row = find::to_change(house, &name).await?;
     check_principals(&wish)?;
+    if wish.add.iter().any(|principal| principal == ALL)
+        && !service_settings::allows_public_sharing(house).await?
+    {
+        return Err(Fault::DocumentPermissionLimit.because(
+            "documents may not be shared with everybody: /ssm/documents/console/public-sharing-permission is Disable",
+        ));
+    }
     let version = check_version(house, &name, &wish.version).await?;
     let mut shares = shares(house, &row.value.id).await?;
     let mut batch = Batch::new();
@@ -97,7 +105,8 @@ fn check_principals(wish: &ShareWish) -> Result<(), DocumentError> {
             )));
         }
         if principals.len() > 1 && principals.iter().any(|principal| principal == ALL) {
-            return Err(Fault::Validation.because("`all` stands alone: it means every principal"));
+            return Err(Fault::DocumentPermissionLimit
+                .because("Accounts can either be all or a group of AWS accounts"));
         }
         let good = |text: &str| {
             !text.is_empty()

@@ -188,13 +188,22 @@ pub struct Asker {
     /// What the audit log calls it, when no policy has a word for it.
     rpc: Option<&'static str>,
     asked: Arc<AtomicBool>,
+    /// Whether what was done wrote its line of the audit log in its own commit.
+    told: Arc<AtomicBool>,
     /// What he wanted to do it with, for the audit log.
     about: Arc<Mutex<Vec<String>>>,
 }
 
 impl Asker {
     fn new(principal: Principal, action: Action) -> Self {
-        Self { principal, action, rpc: None, asked: Arc::default(), about: Arc::default() }
+        Self {
+            principal,
+            action,
+            rpc: None,
+            asked: Arc::default(),
+            told: Arc::default(),
+            about: Arc::default(),
+        }
     }
 
     /// An administrator, for tests that go around the listener.
@@ -237,6 +246,11 @@ impl Asker {
             Some(rpc) => Event { action: rpc.to_owned(), ..event },
             None => event,
         }
+    }
+
+    /// What was done has its line of the audit log, from the commit that did it.
+    pub fn has_told(&self) {
+        self.told.store(true, Ordering::Relaxed);
     }
 
     /// For what asks on its own, further in.
@@ -347,7 +361,7 @@ pub async fn log(house: &House, asker: &Asker, answer: &http::HeaderMap) -> Resu
         }
         _ if asker.action.group() == Group::Read => Ok(()),
         Some(status) => house.audit.note(asker.event(now, Outcome::Failed, format!("{:?}", status.code()))),
-        None if asker.action.group() == Group::Administer => Ok(()),
+        None if asker.action.group() == Group::Administer || asker.told.load(Ordering::Relaxed) => Ok(()),
         None => house.audit.note_durably(asker.event(now, Outcome::Done, String::new())).await,
     }
 }

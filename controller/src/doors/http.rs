@@ -116,7 +116,7 @@ fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Re
 pub async fn serve(listener: PlainListener, house: Arc<House>, stop: watch::Receiver<bool>) {
     let routes = open_routes(&house);
     let answer = move |request: Request<Incoming>| routes.clone().oneshot(request.map(Body::new));
-    listener.serve(&house, PLAIN_CONNECTIONS, stop, move || answer.clone()).await;
+    listener.serve(&house, PLAIN_CONNECTIONS, stop, move |_| answer.clone()).await;
 }
 
 #[cfg(test)]

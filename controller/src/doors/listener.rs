@@ -28,6 +28,7 @@ use tonic::service::Routes;
 use tower::ServiceExt;
 
 use super::access::{Peer, admit, log, log_refusal};
+use super::ssm;
 use super::visit::Visit;
 use crate::authority::{Authority, ClientVerifier, IssueError, SERVER_CERTIFICATE_LIFETIME, judge};
 use crate::error::Refusal;
@@ -381,6 +382,13 @@ struct Caller {
 
 async fn answer(caller: Caller, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let Caller { house, routes, peer, visit, from } = caller;
+    // The one door with its own way of knowing people, and by far the most asked.
+    if request.uri().path() == ssm::PATH {
+        let mut request = request;
+        request.extensions_mut().insert(visit);
+        request.extensions_mut().insert(Source(from));
+        return Ok(ssm::answer(&house, request).await.map(Body::new));
+    }
     let path = request.uri().path().to_owned();
     let asker = match admit(&house, &path, &peer, &from, request.headers()) {
         Ok(asker) => asker,

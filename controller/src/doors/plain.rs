@@ -1,7 +1,7 @@
 //! An address without TLS: for monitoring, and for programs of this host that cannot be told of our authority.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl PlainListener {
     }
 
     /// Serves until `stop` says so, at most so many connections at once; whoever comes then waits. `visit` makes what
-    /// answers the requests of one connection.
+    /// answers the requests of one connection, from this address.
     pub async fn serve<V, A, F>(
         self,
         house: &House,
@@ -39,7 +39,7 @@ impl PlainListener {
         mut stop: watch::Receiver<bool>,
         visit: V,
     ) where
-        V: Fn() -> A,
+        V: Fn(IpAddr) -> A,
         A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
@@ -50,13 +50,13 @@ impl PlainListener {
                 accepted = self.0.accept() => accepted,
                 () = stopping(&mut stop) => return,
             };
-            let Ok((stream, _)) = accepted else {
+            let Ok((stream, source)) = accepted else {
                 house.clock.sleep(Duration::from_millis(50)).await;
                 continue;
             };
             // Answers are short and are waited for.
             drop(stream.set_nodelay(true));
-            let answer = visit();
+            let answer = visit(source.ip().to_canonical());
             let mut stop = stop.clone();
             tokio::spawn(async move {
                 let _place = place;

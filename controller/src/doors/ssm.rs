@@ -28,22 +28,23 @@ mod operation;
 mod parameters;
 mod permit;
 mod replay;
+mod service_settings;
 mod shape;
 mod sigv4;
 mod tags;
 mod token;
 mod windows;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::routing::post;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Incoming};
 use serde_json::Value;
@@ -55,7 +56,9 @@ use super::visit::Visit;
 use crate::house::House;
 use call::Call;
 use fault::Fault;
+use fault::MALFORMED;
 use operation::Operation;
+use replay::Sent;
 
 /// Longest body: some of the largest inputs of the API, with every character escaped.
 const BODY_MAX_BYTES: usize = 1024 * 1024;
@@ -66,13 +69,12 @@ const PLAIN_CONNECTIONS: usize = 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+/// Which call a request belongs to, as SDKs say.
+const INVOCATION_ID: HeaderName = HeaderName::from_static("amz-sdk-invocation-id");
 const TARGET_PREFIX: &str = "AmazonSSM.";
 
-/// The door's one path, for the TLS port.
-pub fn routes(house: &Arc<House>) -> Router {
-    let house = house.clone();
-    Router::new().route("/", post(async move |request: Request<Body>| answer(&house, request).await))
-}
+/// The door's one path, on the TLS port.
+pub(in crate::doors) const PATH: &str = "/";
 
 /// Answers a request; a refusal is an answer, too.
 pub(in crate::doors) async fn answer<B>(house: &Arc<House>, request: Request<B>) -> Response<Body>
@@ -81,6 +83,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
+    let version = parts.version;
     let id = uuid::Uuid::new_v4().hyphenated().to_string();
     let answered = perform(house, &parts, body).await;
     let (status, error, body) = match answered {
@@ -100,6 +103,10 @@ where
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(HeaderValue::try_from(id).ok().map(|id| (REQUEST_ID, id)));
     headers.extend(error.map(|name| (ERROR_TYPE, HeaderValue::from_static(name))));
+    // What follows a request that can be read in two ways may be another one's.
+    if error == Some(MALFORMED) && version < Version::HTTP_2 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -119,24 +126,34 @@ where
     }
     let operation = wanted(parts)?;
     if operation.changes() {
-        house.gate.admit_change(&claim, visit.map(|visit| visit.number), now)?;
+        house.gate.admit_change(&claim, sent(parts), now)?;
     }
     let input = input(operation, &body)?;
     let principal = match parts.extensions.get::<Source>() {
         Some(Source(from)) => signer.principal.coming_from(from),
         None => signer.principal,
     };
-    let about = permit::about(&input);
+    // Nothing is written down of an administrator who looks.
+    let noted = operation.changes() || !principal.is_admin();
+    let on = if noted { permit::about(&input) } else { String::new() };
+    let told = AtomicBool::new(false);
     let answered = match permit::check(house, &principal, operation.name, &input).await {
         Ok(()) => {
-            let call =
-                Call { house, operation: operation.name, caller: principal.clone(), region: claim.region };
+            let (caller, region) = (principal.clone(), claim.region);
+            let call = Call { house, operation: operation.name, caller, region, told: &told };
             operation.run(call, input).await
         }
         Err(fault) => Err(fault),
     };
-    permit::log(house, &principal, operation, about, answered.as_ref().err());
+    let deed = permit::Deed { principal: &principal, operation, on, told: told.load(Ordering::Relaxed) };
+    permit::log(house, deed, answered.as_ref().err()).await?;
     answered
+}
+
+/// What tells requests with one signature apart.
+fn sent(parts: &Parts) -> Sent<'_> {
+    let call = parts.headers.get(INVOCATION_ID).and_then(|call| call.to_str().ok());
+    Sent { from: parts.extensions.get::<Source>().map_or("", |Source(from)| from), call }
 }
 
 /// The operation that the request's target names.
@@ -184,16 +201,18 @@ where
     match read {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Fault::too_large(BODY_MAX_BYTES)),
-        Err(_) => Err(Fault::new("MalformedHttpRequestException", "the body ended in the middle")),
+        Err(_) => Err(Fault::new(MALFORMED, "the body ended in the middle")),
     }
 }
 
 /// Serves the door alone on an address without TLS until `stop` says so.
 pub async fn serve(listener: PlainListener, house: Arc<House>, stop: watch::Receiver<bool>) {
-    let visit = || {
+    let visit = |from: IpAddr| {
         let (house, visit) = (house.clone(), Visit::uncounted());
+        let source = Source(from.to_string().into());
         move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(visit.clone());
+            request.extensions_mut().insert(source.clone());
             let house = house.clone();
             async move { Ok(answer(&house, request).await) }
         }

@@ -1,17 +1,13 @@
 //! A connection, and what its requests show of who is there.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::listener::guests::Guest;
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
 /// One connection, for as long as it is there.
 #[derive(Debug)]
 pub(super) struct Visit {
-    /// No other connection of this process ever had this one.
-    pub(super) number: u64,
     signed: AtomicBool,
     guest: Mutex<Option<Guest>>,
 }
@@ -19,11 +15,7 @@ pub(super) struct Visit {
 impl Visit {
     /// One that takes no place among the guests.
     pub(super) fn uncounted() -> Arc<Self> {
-        Arc::new(Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            signed: AtomicBool::new(false),
-            guest: Mutex::new(None),
-        })
+        Arc::new(Self { signed: AtomicBool::new(false), guest: Mutex::new(None) })
     }
 
     pub(super) fn of(guest: Guest) -> Arc<Self> {
@@ -67,7 +59,6 @@ mod tests {
         visit.signed();
         assert_eq!((guests.usage().anonymous, guests.usage().connections), (0, 1));
         assert_eq!((visit.signed_lately(), visit.signed_lately()), (true, false));
-        assert_ne!(visit.number, Visit::uncounted().number);
         drop(visit);
         assert_eq!(guests.usage().connections, 0);
     }

@@ -12,6 +12,8 @@ use super::fault::ParameterError;
 use super::names::ParameterKey;
 use super::policies::{self, Due, PolicyStatus};
 use super::records::ParameterRecord;
+use crate::access::policy::Action;
+use crate::audit::{Event, Outcome};
 use crate::house::House;
 use crate::meters::PolicyEvent;
 use crate::records::Pages;
@@ -43,7 +45,17 @@ async fn look_at(
     let latest = &row.value.latest;
     let due = policies::due(&latest.policies, latest.modified, now);
     if due == [Due::Expire] {
-        if delete_row(house, &row).await? {
+        let event = Event {
+            at: now,
+            who: "controller".to_owned(),
+            action: Action::DeleteParameter.name().to_owned(),
+            on: key.to_string(),
+            from: String::new(),
+            outcome: Outcome::Done,
+            detail: "it expired".to_owned(),
+        };
+        if delete_row(house, &row, |batch| Ok(house.audit.add(batch, event)?)).await? {
+            house.audit.added();
             house.meters.parameter_policies.add(PolicyEvent::Expired);
             tracing::info!(parameter = %key, version = row.value.version, "a parameter expired and was deleted");
         }

@@ -30,7 +30,7 @@ pub type History = (Vec<HistoryEntry>, Option<u64>);
 pub async fn history(
     house: &House,
     name: &str,
-    decryption: Decryption,
+    decryption: Decryption<'_>,
     after: Option<u64>,
     limit: usize,
 ) -> Result<History, ParameterError> {

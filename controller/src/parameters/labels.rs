@@ -6,9 +6,11 @@ use fleetwright_store::{Batch, CommitError, Row};
 
 use super::fault::{Fault, ParameterError};
 use super::names::{ParameterKey, ParameterName, check_label_lengths, is_label, not_found};
-use super::put::too_many_updates;
+use super::put::{Told, too_many_updates};
 use super::read::version_not_found;
 use super::records::{LabelRecord, ParameterRecord};
+use crate::access::Principal;
+use crate::access::policy::Action;
 use crate::house::House;
 use crate::records::COMMIT_ATTEMPTS;
 use crate::tables::{PARAMETER, PARAMETER_LABEL};
@@ -32,6 +34,7 @@ pub async fn label(
     name: &str,
     version: Option<u64>,
     labels: &[String],
+    caller: Option<&Principal>,
 ) -> Result<Labelled, ParameterError> {
     check_label_lengths(labels)?;
     let name = ParameterName::parse(name)?;
@@ -56,7 +59,9 @@ pub async fn label(
             let record = LabelRecord { version, attached: house.clock.now() };
             PARAMETER_LABEL.put(&mut batch, &key, &record)?;
         }
-        if batch.is_empty() || commit(house, batch, &row).await? {
+        let told = Told { caller, action: Action::LabelParameterVersion };
+        let done = Done { told, version, labels: good.iter().map(String::as_str).collect() };
+        if batch.is_empty() || commit(house, batch, &row, &done).await? {
             return Ok(Labelled { version, removed: Vec::new(), invalid });
         }
     }
@@ -69,6 +74,7 @@ pub async fn unlabel(
     name: &str,
     version: u64,
     labels: &[String],
+    caller: Option<&Principal>,
 ) -> Result<Labelled, ParameterError> {
     check_label_lengths(labels)?;
     let name = ParameterName::parse(name)?;
@@ -88,11 +94,20 @@ pub async fn unlabel(
                 _ => answer.invalid.push(label.clone()),
             }
         }
-        if batch.is_empty() || commit(house, batch, &row).await? {
+        let told = Told { caller, action: Action::UnlabelParameterVersion };
+        let done = Done { told, version, labels: answer.removed.iter().map(String::as_str).collect() };
+        if batch.is_empty() || commit(house, batch, &row, &done).await? {
             return Ok(answer);
         }
     }
     Err(too_many_updates(&name))
+}
+
+/// What the audit log is to say.
+struct Done<'a> {
+    told: Told<'a>,
+    version: u64,
+    labels: Vec<&'a str>,
 }
 
 /// False when somebody else changed the parameter meanwhile.
@@ -100,10 +115,16 @@ async fn commit(
     house: &House,
     mut batch: Batch,
     row: &Row<ParameterKey, ParameterRecord>,
+    done: &Done<'_>,
 ) -> Result<bool, ParameterError> {
     PARAMETER.replace(&mut batch, row)?;
+    let detail = || format!("version {}: {}", done.version, done.labels.join(", "));
+    done.told.add(house, &mut batch, &row.key, detail)?;
     match house.store.commit(batch).await {
-        Ok(_) => Ok(true),
+        Ok(_) => {
+            done.told.added(house);
+            Ok(true)
+        }
         Err(CommitError::Conflict { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }

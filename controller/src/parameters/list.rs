@@ -31,17 +31,17 @@ pub struct Page<T> {
 
 /// What a caller wants to read below a path, unchecked.
 #[derive(Debug, Clone)]
-pub struct PathWish {
+pub struct PathWish<'a> {
     pub path: String,
     pub depth: Depth,
     pub filters: Vec<FilterWish>,
-    pub decryption: Decryption,
+    pub decryption: Decryption<'a>,
     pub after: Option<ParameterKey>,
     pub limit: usize,
 }
 
 /// Parameters with their values below a path, by name.
-pub async fn by_path(house: &House, wish: &PathWish) -> Result<Page<Parameter>, ParameterError> {
+pub async fn by_path(house: &House, wish: &PathWish<'_>) -> Result<Page<Parameter>, ParameterError> {
     let path = Path::parse(&wish.path)?;
     let filters = filters::parse(&wish.filters, ListKind::ByPath)?;
     let labels = filters.iter().find_map(Filter::labels).unwrap_or_default();

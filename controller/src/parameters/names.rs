@@ -13,6 +13,8 @@ const NAME_MAX_CHARS: usize = 1011;
 /// SSM's model allows this much before it looks any further.
 const MODEL_NAME_MAX_CHARS: usize = 2048;
 const LEVELS_MAX: usize = 15;
+/// What may stand around a name and is no part of it; other white space makes it another name, which is none.
+const SPACE: char = ' ';
 const LABEL_MAX_CHARS: usize = 100;
 
 const PATH_RULE: &str = "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it \
@@ -67,7 +69,7 @@ pub struct ParameterName {
 impl ParameterName {
     /// The name of a parameter that may or may not exist.
     pub fn parse(text: &str) -> Result<Self, ParameterError> {
-        let text = text.trim();
+        let text = text.trim_matches(SPACE);
         if text.is_empty() || text.chars().count() > MODEL_NAME_MAX_CHARS {
             return Err(Fault::Validation.because(format!(
                 "a parameter name has 1 to {NAME_MAX_CHARS} characters, and this has {}",
@@ -85,7 +87,7 @@ impl ParameterName {
 
     /// A name for a parameter that is to be made or changed.
     pub fn parse_new(text: &str) -> Result<Self, ParameterError> {
-        let trimmed = text.trim();
+        let trimmed = text.trim_matches(SPACE);
         if trimmed.starts_with("arn:") {
             return Err(Fault::Validation.because("a parameter is made under its name, not under an ARN"));
         }
@@ -175,7 +177,7 @@ pub struct Reference {
 
 impl Reference {
     pub fn parse(text: &str) -> Result<Self, ParameterError> {
-        let trimmed = text.trim();
+        let trimmed = text.trim_matches(SPACE);
         let (from_arn, rest) = match trimmed.strip_prefix("arn:") {
             None => (false, trimmed.to_owned()),
             Some(arn) => {
@@ -310,6 +312,8 @@ mod tests {
         for (written, fault, part) in [
             ("", Fault::Validation, "1 to 1011 characters"),
             ("a b", Fault::Validation, "sub-paths divided by slash"),
+            ("/a/b\u{a0}", Fault::Validation, "sub-paths divided by slash"),
+            ("/a/b\n", Fault::Validation, "sub-paths divided by slash"),
             ("a/b", Fault::Validation, "fully qualified name"),
             ("/a//b", Fault::Validation, "sub-paths divided by slash"),
             ("/a/", Fault::Validation, "sub-paths divided by slash"),

@@ -9,7 +9,11 @@ use super::fault::{Fault, ParameterError, Violations};
 use super::kinds::{self, ParameterType, Room, Tier, TierWish};
 use super::names::{ParameterKey, ParameterName};
 use super::policies::{self, Policy};
+use super::read::may_use;
 use super::records::{ParameterRecord, StoredValue, TagsRecord, VersionRecord};
+use crate::access::Principal;
+use crate::access::policy::Action;
+use crate::audit::Event;
 use crate::commands::records::Mark;
 use crate::documents::records::KeptId;
 use crate::house::House;
@@ -20,6 +24,7 @@ use crate::mirror::Held;
 use crate::nodes::records::Tags;
 use crate::records::COMMIT_ATTEMPTS;
 use crate::room;
+use crate::service_settings;
 use crate::tables::{PARAMETER, PARAMETER_POLICY, PARAMETER_TAGS, PARAMETER_VERSION};
 
 /// Versions of one parameter that are kept.
@@ -74,6 +79,9 @@ pub struct PutWish {
     pub policies: Option<String>,
     pub data_type: Option<String>,
     pub by: String,
+    /// The operator for whom it is put: policies are asked whether he may seal with a named key, and the audit log has a
+    /// line in the same commit. None where the controller itself puts.
+    pub caller: Option<Principal>,
 }
 
 impl PutWish {
@@ -93,6 +101,7 @@ impl PutWish {
             policies: None,
             data_type: None,
             by: by.to_owned(),
+            caller: None,
         }
     }
 }
@@ -111,17 +120,51 @@ pub async fn put(house: &House, wish: PutWish) -> Result<Put, ParameterError> {
     let checked = check(house, wish)?;
     for _ in 0..COMMIT_ATTEMPTS {
         let existing = house.parameters.get(&*house.store, checked.name.key()).await?;
-        let (batch, put) = match existing {
+        let (mut batch, put) = match existing {
             Some(row) => overwriting(house, &checked, Row::clone(&row)).await?,
             None => making(house, &checked).await?,
         };
+        let told = Told { caller: checked.caller.as_ref(), action: Action::PutParameter };
+        told.add(house, &mut batch, &put.key, || format!("version {}", put.version))?;
         match house.store.commit(batch).await {
-            Ok(_) => return Ok(put),
+            Ok(_) => {
+                told.added(house);
+                return Ok(put);
+            }
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Err(too_many_updates(&checked.name))
+}
+
+/// Who changes a parameter, for the line of the audit log that the commit of the change writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// None where the controller itself changes something for its own purposes.
+    pub(super) caller: Option<&'a Principal>,
+    pub(super) action: Action,
+}
+
+impl Told<'_> {
+    pub(super) fn add(
+        self,
+        house: &House,
+        batch: &mut Batch,
+        key: &ParameterKey,
+        detail: impl FnOnce() -> String,
+    ) -> Result<(), ParameterError> {
+        let Some(caller) = self.caller else { return Ok(()) };
+        let event = caller.did(self.action, key.to_string(), house.clock.now());
+        Ok(house.audit.add(batch, Event { detail: detail(), ..event })?)
+    }
+
+    /// The commit was made.
+    pub(super) fn added(self, house: &House) {
+        if self.caller.is_some() {
+            house.audit.added();
+        }
+    }
 }
 
 pub(super) fn too_many_updates(name: &ParameterName) -> ParameterError {
@@ -143,6 +186,7 @@ struct Checked {
     policies: Option<Vec<Policy>>,
     data_type: Option<String>,
     by: String,
+    caller: Option<Principal>,
     now: Timestamp,
 }
 
@@ -200,6 +244,7 @@ fn check(house: &House, wish: PutWish) -> Result<Checked, ParameterError> {
         policies: wish.policies.map(|text| policies::parse(&text, now)).transpose()?,
         data_type: wish.data_type.filter(|text| !text.is_empty()),
         by: wish.by,
+        caller: wish.caller,
         now,
     })
 }
@@ -209,7 +254,10 @@ async fn making(house: &House, wish: &Checked) -> Result<(Batch, Put), Parameter
     let Some(parameter_type) = wish.parameter_type else {
         return Err(Fault::Validation.because("A parameter type is required when you create a parameter."));
     };
-    let tier_wish = wish.tier.unwrap_or(house.limits.parameters.default_tier);
+    let tier_wish = match wish.tier {
+        Some(tier) => tier,
+        None => service_settings::default_tier(house).await?,
+    };
     let counts = count(house).await?;
     let room = match counts.standard < house.limits.parameters.standard {
         true => Room::Free,
@@ -378,6 +426,9 @@ async fn version(
     kinds::check_data_type(&data_type, value)?;
     let value = match (parameter_type, &key_id) {
         (ParameterType::SecureString, Some(name)) => {
+            if let Some(caller) = &wish.caller {
+                may_use(house, caller, Action::Encrypt, name)?;
+            }
             let about = about(wish.name.key(), number);
             let maker = Maker { name: &wish.by, now: wish.now };
             let what = (about.as_str(), value.as_bytes());

@@ -10,6 +10,9 @@ use super::kinds::ParameterType;
 use super::names::{ParameterKey, Reference, Selector, not_found};
 use super::put::{Value, about};
 use super::records::{ParameterRecord, StoredValue, VersionRecord};
+use crate::access::Principal;
+use crate::access::policy::{Action, Kind, Resource, authorize};
+use crate::error::Refusal;
 use crate::house::House;
 use crate::keys::names::KeyName;
 use crate::tables::{PARAMETER_LABEL, PARAMETER_VERSION};
@@ -19,8 +22,11 @@ pub const NAMES_MAX: usize = 10;
 
 /// Whether secrets are to be opened. Without, their ciphertext is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decryption {
+pub enum Decryption<'a> {
+    /// For the controller itself, or somebody who was found to be allowed it.
     Yes,
+    /// For this operator: of each key with a name the policies are asked whether he may open with it.
+    For(&'a Principal),
     No,
 }
 
@@ -50,7 +56,7 @@ pub struct Many {
 }
 
 /// One parameter, by name, `name:version`, `name:label` or ARN.
-pub async fn get(house: &House, name: &str, decryption: Decryption) -> Result<Parameter, ParameterError> {
+pub async fn get(house: &House, name: &str, decryption: Decryption<'_>) -> Result<Parameter, ParameterError> {
     let reference = Reference::parse(name)?;
     let row = house.parameters.get(&*house.store, &reference.key).await?.ok_or_else(|| not_found(name))?;
     let chosen = choose(house, &row, reference.selector.as_ref()).await?;
@@ -63,7 +69,7 @@ pub async fn get(house: &House, name: &str, decryption: Decryption) -> Result<Pa
 pub async fn get_many(
     house: &House,
     names: &[String],
-    decryption: Decryption,
+    decryption: Decryption<'_>,
 ) -> Result<Many, ParameterError> {
     check_names(names)?;
     let mut many = Many::default();
@@ -169,7 +175,7 @@ pub(super) async fn view(
     key: &ParameterKey,
     chosen: &Chosen,
     selector: Option<String>,
-    decryption: Decryption,
+    decryption: Decryption<'_>,
 ) -> Result<Parameter, ParameterError> {
     let (number, version) = (chosen.number(), chosen.version());
     Ok(Parameter {
@@ -185,13 +191,28 @@ pub(super) async fn view(
     })
 }
 
+/// Whether an operator may do this with a key. The controller's own keys are for everybody who may do it with what they
+/// seal.
+pub(super) fn may_use(
+    house: &House,
+    principal: &Principal,
+    action: Action,
+    key: &KeyName,
+) -> Result<(), ParameterError> {
+    if key.is_own() {
+        return Ok(());
+    }
+    let asked = authorize(house, principal, action, &Resource::Named(Kind::Key, key.as_str()));
+    asked.map_err(|denied| Refusal::from(denied).into())
+}
+
 /// The value of a version, opened or as its ciphertext.
 pub(super) async fn value(
     house: &House,
     key: &ParameterKey,
     number: u64,
     version: &VersionRecord,
-    decryption: Decryption,
+    decryption: Decryption<'_>,
 ) -> Result<Value, ParameterError> {
     let damaged = || {
         Fault::Other(crate::error::Kind::Internal)
@@ -199,11 +220,14 @@ pub(super) async fn value(
     };
     let sealed = match (&version.value, decryption) {
         (StoredValue::Sealed(sealed), Decryption::No) => return Ok(Value::new(sealed.ciphertext())),
-        (StoredValue::Sealed(sealed), Decryption::Yes) => sealed,
+        (StoredValue::Sealed(sealed), Decryption::Yes | Decryption::For(_)) => sealed,
         (plain, _) => return plain.text().map(Value::new).ok_or_else(damaged),
     };
     let name = version.key_id.as_deref().unwrap_or(crate::keys::names::DEFAULT);
     let name = KeyName::parse(name)?;
+    if let Decryption::For(principal) = decryption {
+        may_use(house, principal, Action::Decrypt, &name)?;
+    }
     let opened = house.keys.open_sealed(&*house.store, &name, &about(key, number), sealed).await?;
     std::str::from_utf8(&opened).map(|text| Value::new(text.to_owned())).map_err(|_| damaged())
 }

@@ -4,7 +4,10 @@ use fleetwright_store::{Batch, CommitError};
 
 use super::fault::{Fault, ParameterError};
 use super::names::Reference;
+use super::put::Told;
 use super::records::{ParameterRecord, TagsRecord};
+use crate::access::Principal;
+use crate::access::policy::Action;
 use crate::house::House;
 use crate::nodes::records::Tags;
 use crate::nodes::targets::check_tags;
@@ -45,6 +48,7 @@ pub async fn change(
     name: &str,
     set: &Tags,
     remove: &[String],
+    caller: Option<&Principal>,
 ) -> Result<Tags, ParameterError> {
     for _ in 0..COMMIT_ATTEMPTS {
         let parameter = find(house, name).await?;
@@ -64,8 +68,15 @@ pub async fn change(
             Some(row) => PARAMETER_TAGS.replace(&mut batch, &row.with(record))?,
             None => PARAMETER_TAGS.insert(&mut batch, id, &record)?,
         }
+        let action = if set.is_empty() { Action::RemoveTagsFromResource } else { Action::AddTagsToResource };
+        let told = Told { caller, action };
+        let keys = || set.keys().chain(remove).map(String::as_str).collect::<Vec<_>>().join(", ");
+        told.add(house, &mut batch, &parameter.key, keys)?;
         match house.store.commit(batch).await {
-            Ok(_) => return Ok(tags),
+            Ok(_) => {
+                told.added(house);
+                return Ok(tags);
+            }
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -57,6 +57,11 @@ fn every_table_reads_its_stored_examples() {
     );
     check(&mut seen, &PARAMETER_LABEL, r#"{"format":1,"version":1,"attached":1790000000000}"#);
     check(&mut seen, &PARAMETER_POLICY, r#"{"format":1}"#);
+    check(
+        &mut seen,
+        &SERVICE_SETTING,
+        r#"{"format":1,"value":"Advanced","modified":1790000000000,"modified_by":"ada"}"#,
+    );
     check(&mut seen, &PARAMETER_TAGS, r#"{"format":1,"tags":{"team":"web"}}"#);
     check(
         &mut seen,

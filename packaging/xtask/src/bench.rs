@@ -11,12 +11,14 @@
 mod agent;
 mod agent_parameters;
 pub(crate) mod controller;
+mod etcd;
 mod figures;
 mod fleet;
 mod machine;
 mod process;
 mod run_lines;
 mod simulator;
+mod ssm;
 mod windows;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +34,7 @@ use figures::Figures;
 /// what only the simulator asks for of their dependencies.
 const PROGRAMS: &[&str] = &["fleetwright-controller", "fleetwright-agent"];
 const SIMULATOR: &[&str] = &["fleetwright-simulator"];
+const LOAD: &[&str] = &["fleetwright-load"];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -49,6 +52,22 @@ pub(crate) enum Bench {
         after_long_help = "Example:\n  cargo xtask bench agent-parameters --json agent-parameters.json"
     )]
     AgentParameters(AgentParametersArguments),
+    /// A controller's SSM door, plain and with TLS, and etcd beside it where it is installed
+    #[command(after_long_help = "Example:\n  cargo xtask bench ssm --json ssm.json")]
+    Ssm(SsmArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SsmArguments {
+    /// For how long each question is asked
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Where to write the figures as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +171,7 @@ pub(crate) fn perform(bench: Bench) -> Result<()> {
         Bench::Agent(arguments) => agent(&arguments),
         Bench::Windows(arguments) => windows(&arguments),
         Bench::AgentParameters(arguments) => agent_parameters(&arguments),
+        Bench::Ssm(arguments) => ssm(&arguments),
     }
 }
 
@@ -198,6 +218,13 @@ fn agent_parameters(arguments: &AgentParametersArguments) -> Result<()> {
     arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
     process::raise_file_limit();
     let mut figures = agent_parameters::measure(arguments.reads, arguments.agents, arguments.rounds)?;
+    machine::describe(&mut figures);
+    finish(&figures, arguments.json.as_deref())
+}
+
+fn ssm(arguments: &SsmArguments) -> Result<()> {
+    arguments.programs.make_ready(&[PROGRAMS, LOAD])?;
+    let mut figures = ssm::measure(&ssm::Settings { seconds: arguments.seconds })?;
     machine::describe(&mut figures);
     finish(&figures, arguments.json.as_deref())
 }

@@ -32,7 +32,7 @@ async fn live(house: &House, answered: &mut BTreeMap<String, String>) -> Result<
             answered.insert(format!("{name}:{version}"), value);
         }
     }
-    label(house, NAMES[0], Some(1), &["first".to_owned()]).await?;
+    label(house, NAMES[0], Some(1), &["first".to_owned()], None).await?;
     rotate::rotate(house, "alias/aws/ssm", "tester").await?;
     rotate::rotate_root(house).await?;
     secret(house, NAMES[0], "after").await?;
@@ -75,7 +75,7 @@ async fn parameters_and_keys_are_whole_after_a_death_at_any_commit() {
             rotate::run_once(house).await.unwrap();
             check_whole(house, &answered).await;
             for name in NAMES {
-                drop(delete::delete(house, name).await);
+                drop(delete::delete(house, name, None).await);
             }
             if lived.is_some() {
                 assert!(commits > 12, "only {commits} commits");

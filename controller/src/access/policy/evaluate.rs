@@ -2,6 +2,7 @@
 //! function as every door.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cedar_policy::{
     Authorizer, Context, Decision as Effect, Entities, Entity, EntityUid, Policy, PolicySet, Request,
@@ -58,6 +59,38 @@ pub struct Policies {
     unreadable: BTreeSet<String>,
     /// Operators whom a statement names: what they may do is not told by their groups alone.
     named: BTreeSet<String>,
+    decided: Mutex<HashMap<Question, Decision>>,
+}
+
+/// Decisions that are kept, as long as the policies are the same.
+const DECISIONS_MAX: usize = 8_192;
+
+/// Everything on which a decision about an operator and a thing without attributes of its own depends.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Question {
+    name: Arc<str>,
+    groups: Arc<[String]>,
+    action: Action,
+    kind: Kind,
+    id: Box<str>,
+}
+
+impl Question {
+    /// None when the decision also depends on what may change.
+    fn of(who: Who<'_>, action: Action, resource: &Resource<'_>) -> Option<Self> {
+        let Who::Operator(principal) = who else { return None };
+        let (Resource::Fleet | Resource::Parameter(_) | Resource::Path(_) | Resource::Named(..)) = resource
+        else {
+            return None;
+        };
+        Some(Self {
+            name: principal.name.clone(),
+            groups: principal.groups.clone(),
+            action,
+            kind: resource.kind(),
+            id: resource.id().into(),
+        })
+    }
 }
 
 impl Policies {
@@ -114,10 +147,33 @@ impl Policies {
             };
             return fault(self.unreadable.iter().map(name).collect());
         }
+        let question = Question::of(who, action, resource);
+        if let Some(question) = &question
+            && let Some(decision) = self.decided().get(question)
+        {
+            return decision.clone();
+        }
+        let decision = self.evaluate(who, action, resource);
+        if let Some(question) = question {
+            let mut decided = self.decided();
+            if decided.len() >= DECISIONS_MAX {
+                decided.clear();
+            }
+            decided.insert(question, decision.clone());
+        }
+        decision
+    }
+
+    fn decided(&self) -> std::sync::MutexGuard<'_, HashMap<Question, Decision>> {
+        self.decided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn evaluate(&self, who: Who<'_>, action: Action, resource: &Resource<'_>) -> Decision {
         let (Some(entities), Some(request)) =
             (entities(who, action, resource), request(who, action, resource))
         else {
-            return fault(vec!["the question cannot be put to the policies".to_owned()]);
+            let faults = vec!["the question cannot be put to the policies".to_owned()];
+            return Decision { allowed: false, policies: Vec::new(), faults };
         };
         let response = Authorizer::new().is_authorized(&request, &self.set, &entities);
         let diagnostics = response.diagnostics();

@@ -66,7 +66,7 @@ async fn the_secret_is_nowhere_in_the_store_and_shown_once() {
     let other = key(&test.house, None).await;
     for made in [&made, &other] {
         let signer = test.house.access.signer(made.key.id.as_str(), test.clock.now()).unwrap();
-        assert_eq!(signer.secret, made.secret);
+        assert_eq!(*signer.secret, made.secret);
     }
     let (listed, _) = keys::list(&test.house, None, None, 10).await.unwrap();
     assert!(!format!("{listed:?}{made:?}").contains(secret));

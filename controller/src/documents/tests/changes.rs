@@ -269,7 +269,8 @@ async fn sharing() {
     assert_eq!(shares.keys().collect::<Vec<_>>(), ["123456789012", "bob"]);
     assert_eq!(shares["bob"].version.as_deref(), Some("$DEFAULT"));
     assert_eq!(share::list(&house, "Disk").await.unwrap(), shares);
-    check(share::change(&house, wish(&["all", "bob"], "")).await, Fault::Validation, "stands alone");
+    let both = share::change(&house, wish(&["all", "bob"], "")).await;
+    check(both, Fault::DocumentPermissionLimit, "either be all or a group");
     check(share::change(&house, wish(&["a b"], "")).await, Fault::Validation, "no principal");
     check(share::change(&house, wish(&[], "")).await, Fault::Validation, "nobody is named");
     check(share::change(&house, wish(&["eve"], "9")).await, Fault::InvalidDocumentVersion, "no version `9`");

@@ -12,7 +12,9 @@ use fleetwright_proto::control::{
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::doors::access::operator;
+use crate::access::policy::Action;
+use crate::audit::lines_of;
+use crate::doors::access::Asker;
 use crate::error::Kind;
 use crate::house::House;
 use crate::parameters::fault::ParameterError;
@@ -51,7 +53,7 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<PutParameterRequest>,
     ) -> Result<Response<PutParameterResponse>, Status> {
-        let by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
         let some = |text: String| (!text.is_empty()).then_some(text);
         let wish = PutWish {
@@ -66,9 +68,11 @@ impl Parameters for ParametersDoor {
             tier: some(request.tier),
             policies: some(request.policies),
             data_type: some(request.data_type),
-            by,
+            by: asker.principal.name.to_string(),
+            caller: Some(asker.principal.clone()),
         };
         let put = put::put(&self.house, wish).await?;
+        asker.has_told();
         Ok(Response::new(PutParameterResponse { version: put.version, tier: put.tier.name().to_owned() }))
     }
 
@@ -76,9 +80,9 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<GetParameterRequest>,
     ) -> Result<Response<GetParameterResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let GetParameterRequest { name, decrypt } = request.into_inner();
-        let found = read::get(&self.house, &name, decryption(decrypt)).await?;
+        let found = read::get(&self.house, &name, decryption(&asker, decrypt)).await?;
         Ok(Response::new(GetParameterResponse { parameter: Some(of_read(found, decrypt)) }))
     }
 
@@ -86,7 +90,7 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<ListParametersRequest>,
     ) -> Result<Response<ListParametersResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
         let after = page::after::<String>(&request.page_token)?.map(|key| key.parse()).transpose()?;
         let mut filters: Vec<_> = request.filters.into_iter().map(filter).collect();
@@ -97,14 +101,18 @@ impl Parameters for ParametersDoor {
         }
         let found = list::describe(&self.house, &filters, after, page::size(request.page_size)).await?;
         let mut parameters = Vec::with_capacity(found.items.len());
+        let mut opened = Vec::new();
         for metadata in found.items {
             let secret = metadata.parameter_type == ParameterType::SecureString;
             let value = match request.values && (!secret || request.decrypt) {
                 true => {
                     // The version that is described, though there may be a newer one by now.
                     let name = format!("{}:{}", metadata.name, metadata.version);
-                    match read::get(&self.house, &name, decryption(request.decrypt)).await {
-                        Ok(found) => Some(found.value.expose().to_owned()),
+                    match read::get(&self.house, &name, decryption(&asker, request.decrypt)).await {
+                        Ok(found) => {
+                            opened.extend(secret.then(|| found.key.to_string()));
+                            Some(found.value.expose().to_owned())
+                        }
                         // Deleted since: it is not there any more.
                         Err(error) if error.fault.kind() == Kind::NotFound => continue,
                         Err(error) => return Err(error.into()),
@@ -114,6 +122,10 @@ impl Parameters for ParametersDoor {
             };
             parameters.push(Parameter { value, ..of_metadata(metadata) });
         }
+        let now = self.house.clock.now();
+        let lines = lines_of(opened.iter().map(String::as_str)).into_iter();
+        let events = lines.map(|on| asker.principal.did(Action::GetParameter, on, now)).collect();
+        self.house.audit.note_all_durably(events).await?;
         let next_page_token = page::token(found.next.map(|key| key.to_string()));
         Ok(Response::new(ListParametersResponse { parameters, next_page_token }))
     }
@@ -122,11 +134,12 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<GetParameterHistoryRequest>,
     ) -> Result<Response<GetParameterHistoryResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let GetParameterHistoryRequest { name, decrypt, page_size, page_token } = request.into_inner();
         let after = page::after(&page_token)?;
         let limit = page::size(page_size);
-        let (entries, next) = history::history(&self.house, &name, decryption(decrypt), after, limit).await?;
+        let (entries, next) =
+            history::history(&self.house, &name, decryption(&asker, decrypt), after, limit).await?;
         let versions = entries.into_iter().map(|entry| of_history(entry, decrypt)).collect();
         Ok(Response::new(GetParameterHistoryResponse { versions, next_page_token: page::token(next) }))
     }
@@ -135,18 +148,20 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<LabelParameterRequest>,
     ) -> Result<Response<LabelParameterResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        let caller = Some(&asker.principal);
         let LabelParameterRequest { name, version, add, remove } = request.into_inner();
         let mut done = Labelled::default();
         if !add.is_empty() || remove.is_empty() {
-            done = labels::label(&self.house, &name, (version > 0).then_some(version), &add).await?;
+            done = labels::label(&self.house, &name, (version > 0).then_some(version), &add, caller).await?;
         }
         if !remove.is_empty() {
-            let gone = labels::unlabel(&self.house, &name, version, &remove).await?;
+            let gone = labels::unlabel(&self.house, &name, version, &remove, caller).await?;
             done.version = gone.version;
             done.removed = gone.removed;
             done.invalid.extend(gone.invalid);
         }
+        asker.has_told();
         let Labelled { version, removed, invalid } = done;
         Ok(Response::new(LabelParameterResponse { version, removed, invalid }))
     }
@@ -155,8 +170,9 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<DeleteParameterRequest>,
     ) -> Result<Response<DeleteParameterResponse>, Status> {
-        operator(request.extensions())?;
-        delete::delete(&self.house, &request.into_inner().name).await?;
+        let asker = Asker::of(request.extensions())?;
+        delete::delete(&self.house, &request.into_inner().name, Some(&asker.principal)).await?;
+        asker.has_told();
         Ok(Response::new(DeleteParameterResponse {}))
     }
 
@@ -164,18 +180,22 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<ChangeParameterTagsRequest>,
     ) -> Result<Response<ChangeParameterTagsResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let ChangeParameterTagsRequest { name, set, remove } = request.into_inner();
         let tags = match set.is_empty() && remove.is_empty() {
             true => tags::list(&self.house, &name).await?,
-            false => tags::change(&self.house, &name, &set.into_iter().collect(), &remove).await?,
+            false => {
+                let caller = Some(&asker.principal);
+                tags::change(&self.house, &name, &set.into_iter().collect(), &remove, caller).await?
+            }
         };
+        asker.has_told();
         Ok(Response::new(ChangeParameterTagsResponse { tags: tags.into_iter().collect() }))
     }
 }
 
-fn decryption(wanted: bool) -> Decryption {
-    if wanted { Decryption::Yes } else { Decryption::No }
+fn decryption(asker: &Asker, wanted: bool) -> Decryption<'_> {
+    if wanted { Decryption::For(&asker.principal) } else { Decryption::No }
 }
 
 fn filter(wire: fleetwright_proto::control::ParameterFilter) -> FilterWish {

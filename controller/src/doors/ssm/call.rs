@@ -1,5 +1,7 @@
 //! One call of an operation: who asks, and how inputs and answers are read and written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use fleetwright_proto::clock::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -8,6 +10,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::token::Binding;
 use crate::access::Principal;
+use crate::audit::{Event, Outcome, lines_of};
 use crate::house::House;
 
 /// See the head of this module.
@@ -17,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) caller: Principal,
     /// For which the request was signed.
     pub(super) region: &'a str,
+    /// Whether the audit log has its line already.
+    pub(super) told: &'a AtomicBool,
 }
 
 impl Call<'_> {
@@ -27,6 +32,25 @@ impl Call<'_> {
 
     pub(super) fn account(&self) -> &str {
         &self.house.ssm.account
+    }
+
+    /// The commit of what was done has its line of the audit log, too.
+    pub(super) fn told(&self) {
+        self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes down which secrets were opened. They may be answered when this returns.
+    pub(super) async fn note_opened<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), Fault> {
+        let event = |on| Event {
+            at: self.house.clock.now(),
+            who: self.caller.name.to_string(),
+            action: self.operation.to_owned(),
+            on,
+            from: self.caller.from.to_string(),
+            outcome: Outcome::Done,
+            detail: String::new(),
+        };
+        Ok(self.house.audit.note_all_durably(lines_of(names).into_iter().map(event).collect()).await?)
     }
 
     /// The caller's name, for the record of who asked.

@@ -288,6 +288,7 @@ pub(super) async fn versions(call: Call<'_>, input: Value) -> Answer {
 #[serde(rename_all = "PascalCase")]
 struct Permission {
     name: String,
+    permission_type: String,
     #[serde(default)]
     account_ids_to_add: Vec<String>,
     #[serde(default)]
@@ -296,9 +297,24 @@ struct Permission {
     shared_document_version: String,
 }
 
+fn check_permission_type(text: &str) -> Result<(), Fault> {
+    if text == "Share" {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    Err(Fault::new(
+        "InvalidPermissionType",
+        format!(
+            "1 validation error detected: Value '{shown}' at 'permissionType' failed to satisfy constraint: Member must \
+             satisfy enum value set: [Share]"
+        ),
+    ))
+}
+
 pub(super) async fn permission(call: Call<'_>, input: Value) -> Answer {
     let page = call.page(&input, 200);
-    let Permission { name, .. } = Call::read(input)?;
+    let Permission { name, permission_type, .. } = Call::read(input)?;
+    check_permission_type(&permission_type)?;
     let after: Option<String> = page.after()?;
     let shares = share::list(call.house, &name).await?;
     let mut rest =
@@ -309,8 +325,14 @@ pub(super) async fn permission(call: Call<'_>, input: Value) -> Answer {
 }
 
 pub(super) async fn modify_permission(call: Call<'_>, input: Value) -> Answer {
-    let Permission { name, account_ids_to_add, account_ids_to_remove, shared_document_version } =
-        Call::read(input)?;
+    let Permission {
+        name,
+        permission_type,
+        account_ids_to_add,
+        account_ids_to_remove,
+        shared_document_version,
+    } = Call::read(input)?;
+    check_permission_type(&permission_type)?;
     let principals = |ids: Vec<String>| {
         ids.into_iter().map(|id| if id.eq_ignore_ascii_case(share::ALL) { share::ALL.to_owned() } else { id })
     };

@@ -5,8 +5,12 @@ use std::borrow::Cow;
 
 use crate::associations::fault::AssociationError;
 use crate::documents::fault::DocumentError;
+use crate::documents::find::NO_DOCUMENT;
 use crate::error::{Kind, Refusal};
 use crate::parameters::fault::ParameterError;
+
+/// Of a request that is not one, or could be read as two.
+pub(super) const MALFORMED: &str = "MalformedHttpRequestException";
 
 /// An error as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +85,10 @@ impl From<ParameterError> for Fault {
 impl From<DocumentError> for Fault {
     fn from(error: DocumentError) -> Self {
         match error.fault.name() {
+            // Programs compare this one word for word.
+            Some(name) if error.message.starts_with(NO_DOCUMENT) => {
+                Self::new(name, "The specified document does not exist.")
+            }
             Some(name) => Self::new(name, error.message),
             None => Refusal::from(error).into(),
         }
@@ -124,6 +132,11 @@ mod tests {
     fn documents_keep_their_own_names() {
         let error = DocumentFault::DuplicateDocumentContent.because("x");
         assert_eq!(Fault::from(error).name, "DuplicateDocumentContent");
+        let unknown = DocumentFault::InvalidDocument.because(format!("{NO_DOCUMENT} `x`: y"));
+        assert_eq!(
+            Fault::from(unknown).to_string(),
+            "InvalidDocument: The specified document does not exist."
+        );
         assert_eq!(Fault::from(DocumentFault::Other(Kind::Conflict).because("x")).name, "TooManyUpdates");
     }
 

@@ -9,7 +9,7 @@ use http::request::Parts;
 use ring::hmac;
 
 use super::fault::Fault;
-use super::replay::{Replayed, Replays, SKEW_SECONDS};
+use super::replay::{Replayed, Replays, SKEW_SECONDS, Sent};
 use super::sigv4::{self, Claim};
 use crate::access::known::{KeyRefusal, Signer};
 use crate::house::House;
@@ -25,12 +25,8 @@ pub struct Gate {
     replays: Replays,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct KeyOfDay {
-    access_key: Box<str>,
-    date: Box<str>,
-    region: Box<str>,
-}
+/// Access key, day and region, with a slash between: none of them has one.
+type KeyOfDay = String;
 
 impl Gate {
     #[must_use]
@@ -48,10 +44,10 @@ impl Gate {
     pub(super) fn admit_change(
         &self,
         claim: &Claim<'_>,
-        on: Option<u64>,
+        sent: Sent<'_>,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        self.replays.admit(&claim.signature, claim.made, on, now).map_err(|why| {
+        self.replays.admit(&claim.signature, claim.made, sent, now).map_err(|why| {
             let message = match why {
                 Replayed::Seen => "this signed request was received before: sign it anew",
                 Replayed::BeforeMemory => {
@@ -63,7 +59,7 @@ impl Gate {
         })
     }
 
-    fn signing_key(&self, of: &KeyOfDay) -> Option<hmac::Key> {
+    fn signing_key(&self, of: &str) -> Option<hmac::Key> {
         self.signing_keys.lock().unwrap_or_else(PoisonError::into_inner).get(of).cloned()
     }
 
@@ -102,11 +98,7 @@ pub(super) fn check_signature(
     now: Timestamp,
 ) -> Result<(), Fault> {
     let gate: &Arc<Gate> = &house.gate;
-    let of = KeyOfDay {
-        access_key: claim.access_key.into(),
-        date: claim.date.into(),
-        region: claim.region.into(),
-    };
+    let of = [claim.access_key, claim.date, claim.region].join("/");
     match gate.signing_key(&of) {
         Some(key) => sigv4::check(claim, parts, body, &key)?,
         None => {

@@ -7,6 +7,8 @@ use super::call::{Answer, Call, Page, Tag, answer, done};
 use super::fault::Fault;
 use super::tags;
 use crate::parameters::filters::FilterWish;
+use crate::parameters::history::HistoryEntry;
+use crate::parameters::kinds::ParameterType;
 use crate::parameters::list::{self, PathWish};
 use crate::parameters::names::{Depth, ParameterKey};
 use crate::parameters::put::{self as putting, Overwrite, PutWish};
@@ -20,8 +22,14 @@ pub(super) use shapes::{
     BY_PATH, DELETE, DELETE_MANY, DESCRIBE, GET, GET_MANY, HISTORY, LABEL, PUT, UNLABEL,
 };
 
-fn decryption(wanted: bool) -> Decryption {
-    if wanted { Decryption::Yes } else { Decryption::No }
+fn decryption<'a>(call: &'a Call<'_>, wanted: bool) -> Decryption<'a> {
+    if wanted { Decryption::For(&call.caller) } else { Decryption::No }
+}
+
+/// Secrets that were opened are written down before they are answered.
+async fn note_opened(call: &Call<'_>, wanted: bool, found: &[read::Parameter]) -> Result<(), Fault> {
+    let secrets = found.iter().filter(|found| wanted && found.parameter_type == ParameterType::SecureString);
+    call.note_opened(secrets.map(|found| found.key.as_str())).await
 }
 
 #[derive(Deserialize)]
@@ -34,7 +42,8 @@ struct Get {
 
 pub(super) async fn get(call: Call<'_>, input: Value) -> Answer {
     let Get { name, with_decryption } = Call::read(input)?;
-    let found = read::get(call.house, &name, decryption(with_decryption)).await?;
+    let found = read::get(call.house, &name, decryption(&call, with_decryption)).await?;
+    note_opened(&call, with_decryption, std::slice::from_ref(&found)).await?;
     answer(&views::One { parameter: views::Parameter::new(&call, &found) })
 }
 
@@ -48,7 +57,8 @@ struct Names {
 
 pub(super) async fn get_many(call: Call<'_>, input: Value) -> Answer {
     let Names { names, with_decryption } = Call::read(input)?;
-    let many = read::get_many(call.house, &names, decryption(with_decryption)).await?;
+    let many = read::get_many(call.house, &names, decryption(&call, with_decryption)).await?;
+    note_opened(&call, with_decryption, &many.parameters).await?;
     let parameters = many.parameters.iter().map(|found| views::Parameter::new(&call, found)).collect();
     answer(&views::Several { parameters, invalid_parameters: many.invalid })
 }
@@ -93,11 +103,12 @@ pub(super) async fn by_path(call: Call<'_>, input: Value) -> Answer {
         path,
         depth: if recursive { Depth::Recursive } else { Depth::OneLevel },
         filters: parameter_filters.into_iter().map(Into::into).collect(),
-        decryption: decryption(with_decryption),
+        decryption: decryption(&call, with_decryption),
         after: after(&page)?,
         limit: page.size,
     };
     let found = list::by_path(call.house, &wish).await?;
+    note_opened(&call, with_decryption, &found.items).await?;
     answer(&views::Paged {
         parameters: found.items.iter().map(|found| views::Parameter::new(&call, found)).collect(),
         next_token: page.token(found.next.as_ref().map(ParameterKey::as_str)),
@@ -116,12 +127,10 @@ struct Describe {
 }
 
 pub(super) async fn describe(call: Call<'_>, input: Value) -> Answer {
-    let page = call.page(&input, 50);
+    let page = call.page(&input, 10);
     let Describe { mut filters, parameter_filters, shared } = Call::read(input)?;
     if !filters.is_empty() && !parameter_filters.is_empty() {
-        return Err(Fault::validation(
-            "Filters and ParameterFilters cannot be used at once: use ParameterFilters",
-        ));
+        return Err(Fault::validation("You can use either Filters or ParameterFilters in a single request."));
     }
     // The older filters look for the beginning of a name.
     for filter in filters.iter_mut().filter(|filter| filter.key == "Name") {
@@ -141,8 +150,11 @@ pub(super) async fn describe(call: Call<'_>, input: Value) -> Answer {
 pub(super) async fn history(call: Call<'_>, input: Value) -> Answer {
     let page = call.page(&input, 50);
     let Get { name, with_decryption } = Call::read(input)?;
-    let (found, next) =
-        former::history(call.house, &name, decryption(with_decryption), page.after()?, page.size).await?;
+    let opening = decryption(&call, with_decryption);
+    let (found, next) = former::history(call.house, &name, opening, page.after()?, page.size).await?;
+    let secret = |entry: &&HistoryEntry| entry.record.parameter_type == ParameterType::SecureString;
+    let opened = found.iter().filter(|entry| with_decryption && secret(entry));
+    call.note_opened(opened.map(|entry| entry.key.as_str())).await?;
     answer(&views::Paged {
         parameters: found.into_iter().map(views::Former::from).collect(),
         next_token: page.token(next),
@@ -183,20 +195,24 @@ pub(super) async fn put(call: Call<'_>, input: Value) -> Answer {
         policies: wish.policies,
         data_type: wish.data_type,
         by: call.by(),
+        caller: Some(call.caller.clone()),
     };
     let put = putting::put(call.house, wish).await?;
+    call.told();
     answer(&views::Put { version: put.version, tier: put.tier.name() })
 }
 
 pub(super) async fn delete(call: Call<'_>, input: Value) -> Answer {
     let Get { name, .. } = Call::read(input)?;
-    deletion::delete(call.house, &name).await?;
+    deletion::delete(call.house, &name, Some(&call.caller)).await?;
+    call.told();
     done()
 }
 
 pub(super) async fn delete_many(call: Call<'_>, input: Value) -> Answer {
     let Names { names, .. } = Call::read(input)?;
-    let deleted = deletion::delete_many(call.house, &names).await?;
+    let deleted = deletion::delete_many(call.house, &names, Some(&call.caller)).await?;
+    call.told();
     answer(&views::Deleted { deleted_parameters: deleted.deleted, invalid_parameters: deleted.invalid })
 }
 
@@ -210,13 +226,15 @@ struct Label {
 
 pub(super) async fn label(call: Call<'_>, input: Value) -> Answer {
     let Label { name, parameter_version, labels: wanted } = Call::read(input)?;
-    let labelled = labels::label(call.house, &name, parameter_version, &wanted).await?;
+    let labelled = labels::label(call.house, &name, parameter_version, &wanted, Some(&call.caller)).await?;
+    call.told();
     answer(&views::Labelled { invalid_labels: labelled.invalid, parameter_version: labelled.version })
 }
 
 pub(super) async fn unlabel(call: Call<'_>, input: Value) -> Answer {
     let Label { name, parameter_version, labels: wanted } = Call::read(input)?;
     let version = parameter_version.unwrap_or_default();
-    let labelled = labels::unlabel(call.house, &name, version, &wanted).await?;
+    let labelled = labels::unlabel(call.house, &name, version, &wanted, Some(&call.caller)).await?;
+    call.told();
     answer(&views::Unlabelled { removed_labels: labelled.removed, invalid_labels: labelled.invalid })
 }

@@ -87,14 +87,7 @@ fn only_administrators(principal: &Principal, action: Action) -> Refusal {
 }
 
 /// What a request is about, for the audit log: names, never values.
-#[derive(Debug)]
-pub(super) struct About {
-    on: String,
-    /// Whether it asks for secrets as they are.
-    opens: bool,
-}
-
-pub(super) fn about(input: &Value) -> About {
+pub(super) fn about(input: &Value) -> String {
     let fields = [
         "Path",
         "DocumentName",
@@ -102,46 +95,57 @@ pub(super) fn about(input: &Value) -> About {
         "CommandId",
         "ActivationId",
         "ResourceId",
+        "SettingId",
         "WindowId",
         "WindowTargetId",
         "WindowTaskId",
         "WindowExecutionId",
     ];
     let said = fields.iter().filter_map(|field| input.get(field).and_then(Value::as_str));
-    let on = names_of(input).chain(said).collect::<Vec<_>>().join(", ");
-    About { on, opens: input.get("WithDecryption").and_then(Value::as_bool).unwrap_or(false) }
+    names_of(input).chain(said).collect::<Vec<_>>().join(", ")
 }
 
-/// Notes in the audit log how an operation ended, right after it: denials, and what is more than a look.
-pub(super) fn log(
-    house: &House,
-    principal: &Principal,
-    operation: &Operation,
-    about: About,
-    fault: Option<&Fault>,
-) {
+/// Who did what, for the audit log.
+pub(super) struct Deed<'a> {
+    pub(super) principal: &'a Principal,
+    pub(super) operation: &'static Operation,
+    /// What it was about.
+    pub(super) on: String,
+    /// Whether the log has its line already when it was done.
+    pub(super) told: bool,
+}
+
+/// Writes down how an operation ended: denials, and what was to change something. A change may be answered when this
+/// returns.
+pub(super) async fn log(house: &House, deed: Deed<'_>, fault: Option<&Fault>) -> Result<(), Fault> {
+    let Deed { principal, operation, on, told } = deed;
     let (outcome, detail) = match fault {
         None => (Outcome::Done, String::new()),
         Some(fault) if fault.name == "AccessDeniedException" => (Outcome::Denied, fault.message.to_string()),
         // The message may quote what was sent.
         Some(fault) => (Outcome::Failed, fault.name.to_owned()),
     };
-    if outcome != Outcome::Denied && !operation.changes() && !about.opens {
-        return;
+    if (outcome != Outcome::Denied && !operation.changes()) || (outcome == Outcome::Done && told) {
+        return Ok(());
     }
     let event = Event {
         at: house.clock.now(),
         who: principal.name.to_string(),
         action: operation.name.to_owned(),
-        on: about.on,
+        on,
         from: principal.from.to_string(),
         outcome,
         detail,
     };
-    let event = if outcome == Outcome::Denied { house.audit.repeats.first(event) } else { Some(event) };
-    if let Some(Err(error)) = event.map(|event| house.audit.note(event)) {
+    let noted = match outcome {
+        Outcome::Done => return Ok(house.audit.note_durably(event).await?),
+        Outcome::Denied => house.audit.repeats.first(event).map_or(Ok(()), |event| house.audit.note(event)),
+        Outcome::Failed => house.audit.note(event),
+    };
+    if let Err(error) = noted {
         tracing::error!(%error, operation = operation.name, "an operation is not in the audit log");
     }
+    Ok(())
 }
 
 /// `Name`, or each of `Names`.

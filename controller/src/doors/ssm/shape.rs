@@ -4,7 +4,7 @@
 //! A shape is a table that stands beside its operation. Whatever passed its shape can be read into the operation's
 //! input; nulls count as absent, and members that nobody knows are passed over, as SSM does.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::OnceLock;
 
 use fancy_regex::Regex;
@@ -120,6 +120,12 @@ pub(super) fn check(shape: &Shape, input: &mut Value) -> Result<(), Fault> {
     }
     let count = violations.len();
     violations.truncate(TOLD_MAX);
+    // SSM ends the sentence about a number, and no other.
+    if let [only] = violations.as_mut_slice()
+        && only.contains("Member must have value ")
+    {
+        only.push('.');
+    }
     Err(Fault::validation(format!(
         "{count} validation error{} detected: {}",
         if count == 1 { "" } else { "s" },
@@ -127,27 +133,42 @@ pub(super) fn check(shape: &Shape, input: &mut Value) -> Result<(), Fault> {
     )))
 }
 
-/// Where a value stands, as the API writes it: `parameterFilters.1.member.key`.
+/// Where a value stands. It is written down only for a violation: nearly all inputs have none.
 #[derive(Debug, Default)]
-struct Place(String);
+struct Place(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Member(&'static str),
+    Key(String),
+    /// Counted from one.
+    Item(usize),
+}
 
 impl Place {
-    fn within<T>(&mut self, part: &str, then: impl FnOnce(&mut Self) -> T) -> T {
-        let before = self.0.len();
-        if before > 0 {
-            self.0.push('.');
-        }
-        self.0.push_str(part);
+    fn within<T>(&mut self, part: Part, then: impl FnOnce(&mut Self) -> T) -> T {
+        self.0.push(part);
         let result = then(self);
-        self.0.truncate(before);
+        self.0.pop();
         result
     }
+}
 
-    fn member<T>(&mut self, name: &str, then: impl FnOnce(&mut Self) -> T) -> T {
-        let mut letters = name.chars();
-        let lower: String =
-            letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect();
-        self.within(&lower, then)
+/// As the API writes it: `parameterFilters.1.member.key`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, part) in self.0.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { "." })?;
+            match part {
+                Part::Member(name) => {
+                    let (first, rest) = name.split_at_checked(1).unwrap_or((name, ""));
+                    write!(f, "{}{rest}", first.to_ascii_lowercase())?;
+                }
+                Part::Key(key) => f.write_str(key)?,
+                Part::Item(number) => write!(f, "{number}.member")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -158,10 +179,12 @@ fn visit(shape: &Shape, value: &mut Value, place: &mut Place, told: &mut Vec<Str
             for member in *members {
                 match object.get_mut(member.name) {
                     Some(value) => {
-                        place.member(member.name, |place| visit(member.shape, value, place, told))?;
+                        place.within(Part::Member(member.name), |place| {
+                            visit(member.shape, value, place, told)
+                        })?;
                     }
-                    None if member.required => place.member(member.name, |place| {
-                        told.push(violation("null", &place.0, "Member must not be null"));
+                    None if member.required => place.within(Part::Member(member.name), |place| {
+                        told.push(violation("null", place, "Member must not be null"));
                     }),
                     None => {}
                 }
@@ -170,13 +193,13 @@ fn visit(shape: &Shape, value: &mut Value, place: &mut Place, told: &mut Vec<Str
         }
         (Shape::List { of, least, most }, Value::Array(items)) => {
             items.retain(|item| !item.is_null());
-            check_length(items.len(), *least, *most, &place.0, || shown_list(items), told);
+            check_length(items.len(), *least, *most, place, || shown_list(items), told);
             visit_items(of, items, place, told)
         }
         (Shape::Map(of), Value::Object(object)) => {
             object.retain(|_, value| !value.is_null());
             for (key, value) in object {
-                place.within(key, |place| visit(of, value, place, told))?;
+                place.within(Part::Key(key.clone()), |place| visit(of, value, place, told))?;
             }
             Ok(())
         }
@@ -186,12 +209,12 @@ fn visit(shape: &Shape, value: &mut Value, place: &mut Place, told: &mut Vec<Str
             let Some(number) = number.as_i64() else {
                 return Err(other_type(place, "a whole number", "another number"));
             };
-            check_number(number, *least, *most, &place.0, told);
+            check_number(number, *least, *most, place, told);
             Ok(())
         }
         (Shape::Text { .. } | Shape::Word(_), Value::String(text)) => {
             if let Some(constraint) = text_violation(shape, text) {
-                told.push(violation(&shown(text), &place.0, &constraint));
+                told.push(violation(&shown(text), place, &constraint));
             }
             Ok(())
         }
@@ -208,7 +231,7 @@ fn visit_items(
 ) -> Result<(), Fault> {
     if !matches!(of, Shape::Text { .. } | Shape::Word(_)) {
         for (at, item) in items.iter_mut().enumerate() {
-            place.within(&format!("{}.member", at + 1), |place| visit(of, item, place, told))?;
+            place.within(Part::Item(at + 1), |place| visit(of, item, place, told))?;
         }
         return Ok(());
     }
@@ -219,7 +242,7 @@ fn visit_items(
     }
     if let Some(constraint) = first {
         let constraint = format!("Member must satisfy constraint: [{constraint}]");
-        told.push(violation(&shown_list(items), &place.0, &constraint));
+        told.push(violation(&shown_list(items), place, &constraint));
     }
     Ok(())
 }
@@ -248,7 +271,7 @@ fn check_length(
     length: usize,
     least: usize,
     most: usize,
-    place: &str,
+    place: &Place,
     shown: impl Fn() -> String,
     told: &mut Vec<String>,
 ) {
@@ -260,7 +283,7 @@ fn check_length(
     }
 }
 
-fn check_number(number: i64, least: i64, most: i64, place: &str, told: &mut Vec<String>) {
+fn check_number(number: i64, least: i64, most: i64, place: &Place, told: &mut Vec<String>) {
     if number < least {
         told.push(violation(&number.to_string(), place, &at_least("value", least)));
     }
@@ -277,7 +300,7 @@ fn at_most(what: &str, most: impl std::fmt::Display) -> String {
     format!("Member must have {what} less than or equal to {most}")
 }
 
-fn violation(value: &str, place: &str, constraint: &str) -> String {
+fn violation(value: &str, place: &Place, constraint: &str) -> String {
     let value = if value == "null" { value.to_owned() } else { format!("'{value}'") };
     format!("Value {value} at '{place}' failed to satisfy constraint: {constraint}")
 }
@@ -329,7 +352,7 @@ fn found(value: &Value) -> &'static str {
 }
 
 fn other_type(place: &Place, wanted: &str, found: &str) -> Fault {
-    let place = if place.0.is_empty() { "the input" } else { &place.0 };
+    let place = if place.0.is_empty() { "the input".to_owned() } else { place.to_string() };
     Fault::new("SerializationException", format!("{place} is {found}, and {wanted} is expected"))
 }
 

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName};
 use ring::{digest, hmac};
 use time::{Date, Month, PrimitiveDateTime, Time};
 
-use super::fault::Fault;
+use super::fault::{Fault, MALFORMED};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TERMINATOR: &str = "aws4_request";
@@ -234,19 +234,21 @@ pub(super) fn signing_key(secret: &str, date: &str, region: &str) -> hmac::Key {
 
 /// Whether the signature is that of this request with this body. Takes the same time whatever is wrong with it.
 pub(super) fn check(claim: &Claim<'_>, parts: &Parts, body: &[u8], key: &hmac::Key) -> Result<(), Fault> {
-    let body = hex::encode(digest::digest(&digest::SHA256, body));
+    let mut digits = [0; 64];
+    let body = hex_digits(&digest::digest(&digest::SHA256, body), &mut digits);
     if let Some(said) = text(&parts.headers, &AMZ_CONTENT_SHA256)?
         && said != body
     {
         return Err(wrong("X-Amz-Content-Sha256 is not the SHA-256 of the body"));
     }
-    let request = canonical_digest(claim, &parts.headers, &body);
+    let mut digits = [0; 64];
+    let request = canonical_digest(claim, &parts.headers, body);
     let text = format!(
         "{ALGORITHM}\n{}\n{}/{}/{SERVICE}/{TERMINATOR}\n{}",
         claim.moment,
         claim.date,
         claim.region,
-        hex::encode(request)
+        hex_digits(&request, &mut digits)
     );
     hmac::verify(key, text.as_bytes(), &claim.signature).map_err(|_| {
         wrong(
@@ -254,6 +256,13 @@ pub(super) fn check(claim: &Claim<'_>, parts: &Parts, body: &[u8], key: &hmac::K
              Host or other signed headers",
         )
     })
+}
+
+/// The digest in 64 hex digits, without a string for it.
+fn hex_digits<'a>(digest: &digest::Digest, digits: &'a mut [u8; 64]) -> &'a str {
+    // Two digits for each of 32 bytes, all of them ASCII.
+    hex::encode_to_slice(digest, digits).expect("64 digits have room");
+    std::str::from_utf8(digits).expect("hex digits are ASCII")
 }
 
 /// SHA-256 of the canonical request, fed to the hash piece by piece.
@@ -290,7 +299,7 @@ fn add_trimmed(hash: &mut digest::Context, value: &[u8]) {
 }
 
 fn malformed(why: &str) -> Fault {
-    Fault::new("MalformedHttpRequestException", why)
+    Fault::new(MALFORMED, why)
 }
 
 fn incomplete(why: &str) -> Fault {

@@ -23,18 +23,8 @@ const VALUE: Shape = Shape::Text { least: 0, most: 256, pattern: Some(&TAG_TEXT)
 const TAG: Shape = structure! { "Key" ! KEY, "Value" ! VALUE };
 /// Tags as every operation takes them.
 pub(super) const TAGS: Shape = shape_list(&TAG, 0, 1000);
-const RESOURCE_TYPE: Shape = Shape::Word(&[
-    "Document",
-    "ManagedInstance",
-    "MaintenanceWindow",
-    "Parameter",
-    "PatchBaseline",
-    "OpsItem",
-    "OpsMetadata",
-    "Automation",
-    "Association",
-    "CloudConnector",
-]);
+/// What is none of the API's words is refused with what has no tags here, under the API's own name for that.
+const RESOURCE_TYPE: Shape = ANY_TEXT;
 
 pub(super) static ADD: Shape =
     structure! { "ResourceType" ! RESOURCE_TYPE, "ResourceId" ! ANY_TEXT, "Tags" ! TAGS };
@@ -74,7 +64,8 @@ async fn change(call: &Call<'_>, kind: &str, id: &str, set: Tags, remove: &[Stri
             write::change_tags(call.house, id, set, remove).await.map_err(of_document)?;
         }
         "Parameter" => {
-            parameters::change(call.house, id, &set, remove).await?;
+            parameters::change(call.house, id, &set, remove, Some(&call.caller)).await?;
+            call.told();
         }
         "MaintenanceWindow" => {
             let id = window_id(id)?;
@@ -166,7 +157,8 @@ fn no_tags(kind: &str) -> Fault {
     Fault::new(
         "InvalidResourceType",
         format!(
-            "this controller keeps no tags of {kind}: Document, MaintenanceWindow, ManagedInstance or Parameter"
+            "this controller keeps no tags of `{}`: Document, MaintenanceWindow, ManagedInstance or Parameter",
+            kind.chars().take(60).collect::<String>().escape_debug()
         ),
     )
 }

@@ -42,7 +42,11 @@ struct Answered {
 
 impl Client {
     async fn new() -> Self {
-        let TestHouse { house, clock, _folder } = test_house();
+        Self::of(test_house()).await
+    }
+
+    /// Changes are answered when the audit log has them, so somebody has to write it.
+    async fn of(TestHouse { house, clock, _folder }: TestHouse) -> Self {
         access::operators::start(&house, "the first key").await.unwrap();
         let admin = house.access.principal(FIRST_OPERATOR).unwrap();
         let wish = NewAccessKey {
@@ -51,8 +55,10 @@ impl Client {
             expires_in: None,
         };
         let created = keys::create(&house, &admin, wish).await.unwrap();
+        let house = Arc::new(house);
+        tokio::spawn(crate::audit::log::run(house.clone()));
         Self {
-            house: Arc::new(house),
+            house,
             clock,
             key: created.key.id.to_string(),
             secret: created.secret.reveal().to_owned(),
@@ -95,6 +101,7 @@ impl Client {
             .header("x-amz-date", &moment)
             .header("x-amz-target", target)
             .header("authorization", authorization)
+            .header("amz-sdk-invocation-id", uuid::Uuid::new_v4().to_string())
             .extension(self.visit.clone())
             .body(Full::new(Bytes::copy_from_slice(body)))
             .unwrap()

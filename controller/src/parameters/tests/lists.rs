@@ -21,7 +21,7 @@ fn filter(key: &str, option: Option<&str>, values: &[&str]) -> FilterWish {
     }
 }
 
-fn below(path: &str, depth: Depth, filters: &[FilterWish]) -> PathWish {
+fn below(path: &str, depth: Depth, filters: &[FilterWish]) -> PathWish<'static> {
     PathWish {
         path: path.to_owned(),
         depth,
@@ -126,8 +126,8 @@ async fn values_below_a_path_are_narrowed_by_filters() {
         "The following filter key is not valid: Name. Valid filter keys include: [Type, KeyId].",
     );
     put_ok(&house, over("/baz/name2", "newer")).await;
-    label(&house, "/baz/name2", Some(1), &["old".to_owned()]).await.unwrap();
-    label(&house, "/baz/name2", Some(2), &["new".to_owned()]).await.unwrap();
+    label(&house, "/baz/name2", Some(1), &["old".to_owned()], None).await.unwrap();
+    label(&house, "/baz/name2", Some(2), &["new".to_owned()], None).await.unwrap();
     let wish = |labels: &[&str]| below("/baz", Depth::OneLevel, &[filter("Label", None, labels)]);
     let page = list::by_path(&house, &wish(&["old"])).await.unwrap();
     let found = &page.items[0];

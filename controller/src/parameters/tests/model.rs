@@ -106,17 +106,17 @@ async fn step(house: &crate::house::House, model: &mut Model, call: &Call) {
         }
         Call::Label(back, text) => {
             let (version, text) = (model.latest().saturating_sub(u64::from(*back)), format!("l{text}"));
-            let found = label(house, name, Some(version), std::slice::from_ref(&text)).await;
+            let found = label(house, name, Some(version), std::slice::from_ref(&text), None).await;
             assert_eq!(found.map(|_| ()).map_err(fault), model.label(version, &text));
         }
         Call::Unlabel(back, text) => {
             let (version, text) = (model.latest().saturating_sub(u64::from(*back)), format!("l{text}"));
-            let found = unlabel(house, name, version, std::slice::from_ref(&text)).await;
+            let found = unlabel(house, name, version, std::slice::from_ref(&text), None).await;
             let found = found.map(|done| !done.removed.is_empty()).map_err(fault);
             assert_eq!(found, model.unlabel(version, &text));
         }
         Call::Delete => {
-            assert_eq!(delete::delete(house, name).await.is_ok(), !model.versions.is_empty());
+            assert_eq!(delete::delete(house, name, None).await.is_ok(), !model.versions.is_empty());
             *model = Model::default();
         }
     }

@@ -14,9 +14,11 @@ use super::super::put::{self, Overwrite, PutWish};
 use super::super::read::{self, Decryption};
 use super::super::{expire, list, tags};
 use super::{check, get, over, put_ok, value, wish};
+use crate::access::Principal;
+use crate::error::Kind;
 use crate::meters::PolicyEvent;
 use crate::nodes::records::Tags;
-use crate::tables::{PARAMETER, PARAMETER_LABEL, PARAMETER_TAGS, PARAMETER_VERSION};
+use crate::tables::{AUDIT_PENDING, PARAMETER, PARAMETER_LABEL, PARAMETER_TAGS, PARAMETER_VERSION};
 use crate::tests::{TestHouse, test_house};
 
 fn secret(name: &str, value: &str) -> PutWish {
@@ -46,8 +48,12 @@ async fn a_parameter_is_made_read_overwritten_and_deleted() {
     check(get(&house, "/app/no:2").await, Fault::ParameterNotFound, "Parameter /app/no:2 not found.");
     let described = list::describe(&house, &[], None, 10).await.unwrap().items;
     assert_eq!(described[0].description.as_deref(), Some("first"), "what is not said stays");
-    delete::delete(&house, "/app/db").await.unwrap();
-    check(delete::delete(&house, "/app/db").await, Fault::ParameterNotFound, "Parameter /app/db not found.");
+    delete::delete(&house, "/app/db", None).await.unwrap();
+    check(
+        delete::delete(&house, "/app/db", None).await,
+        Fault::ParameterNotFound,
+        "Parameter /app/db not found.",
+    );
     assert_eq!(put_ok(&house, wish("/app/db", "new")).await.version, 1);
     check(get(&house, "/app/db:2").await, Fault::ParameterVersionNotFound, "version 2");
 }
@@ -156,13 +162,13 @@ async fn a_hundred_versions_are_kept_and_a_label_protects_the_oldest() {
     }
     check(get(&house, "v:1").await, Fault::ParameterVersionNotFound, "version 1 of v");
     assert_eq!(value(&house, "v:2").await, "value-2");
-    label(&house, "v", Some(2), &["keep".to_owned()]).await.unwrap();
+    label(&house, "v", Some(2), &["keep".to_owned()], None).await.unwrap();
     check(
         put::put(&house, over("v", "x")).await,
         Fault::ParameterMaxVersionLimitExceeded,
         "Version 2, the oldest version, can't be deleted because it has a label",
     );
-    label(&house, "v", None, &["keep".to_owned()]).await.unwrap();
+    label(&house, "v", None, &["keep".to_owned()], None).await.unwrap();
     assert_eq!(put_ok(&house, over("v", "x")).await.version, 102);
     assert_eq!(value(&house, "v:keep").await, "value-101");
     // Pages whose size changes meanwhile.
@@ -176,7 +182,7 @@ async fn a_hundred_versions_are_kept_and_a_label_protects_the_oldest() {
         }
     }
     assert_eq!(seen, (3..=102).collect::<Vec<_>>());
-    delete::delete(&house, "v").await.unwrap();
+    delete::delete(&house, "v", None).await.unwrap();
     assert!(house.store.scan(b"parameter", None, 10).await.unwrap().is_empty());
 }
 
@@ -186,35 +192,39 @@ async fn labels_move_are_counted_and_bad_ones_are_told() {
     let labels = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     put_ok(&house, wish("l", "one")).await;
     put_ok(&house, over("l", "two")).await;
-    let done = label(&house, "l", None, &labels(&["b", "a", "b", "awsx", "9x", "a/b"])).await.unwrap();
+    let done = label(&house, "l", None, &labels(&["b", "a", "b", "awsx", "9x", "a/b"]), None).await.unwrap();
     assert_eq!((done.version, done.invalid), (2, labels(&["awsx", "9x", "a/b"])));
     assert_eq!(value(&house, "l:a").await, "two");
-    label(&house, "l", Some(1), &labels(&["a"])).await.unwrap();
+    label(&house, "l", Some(1), &labels(&["a"]), None).await.unwrap();
     assert_eq!(value(&house, "l:a").await, "one");
-    label(&house, "l", Some(1), &labels(&["a"])).await.unwrap();
+    label(&house, "l", Some(1), &labels(&["a"]), None).await.unwrap();
     let (entries, _) = history(&house, "l", Decryption::No, None, 50).await.unwrap();
     let found: Vec<_> = entries.into_iter().map(|entry| entry.labels).collect();
     assert_eq!(found, [labels(&["a"]), labels(&["b"])]);
     let nine: Vec<_> = (0..9).map(|number| format!("x{number}")).collect();
-    label(&house, "l", Some(2), &nine).await.unwrap();
+    label(&house, "l", Some(2), &nine, None).await.unwrap();
     check(
-        label(&house, "l", Some(2), &labels(&["eleventh"])).await,
+        label(&house, "l", Some(2), &labels(&["eleventh"]), None).await,
         Fault::ParameterVersionLabelLimitExceeded,
         "can have maximum 10 labels",
     );
-    label(&house, "l", Some(2), &labels(&["b", "x0"])).await.unwrap();
-    check(label(&house, "none", None, &labels(&["a"])).await, Fault::ParameterNotFound, "Parameter none not");
+    label(&house, "l", Some(2), &labels(&["b", "x0"]), None).await.unwrap();
     check(
-        label(&house, "l", Some(5), &labels(&["a"])).await,
+        label(&house, "none", None, &labels(&["a"]), None).await,
+        Fault::ParameterNotFound,
+        "Parameter none not",
+    );
+    check(
+        label(&house, "l", Some(5), &labels(&["a"]), None).await,
         Fault::ParameterVersionNotFound,
         "version 5 of l",
     );
-    check(label(&house, "l", None, &labels(&[&"a".repeat(101)])).await, Fault::Validation, "'labels'");
-    let gone = unlabel(&house, "l", 2, &labels(&["b", "a", "nobody", "b"])).await.unwrap();
+    check(label(&house, "l", None, &labels(&[&"a".repeat(101)]), None).await, Fault::Validation, "'labels'");
+    let gone = unlabel(&house, "l", 2, &labels(&["b", "a", "nobody", "b"]), None).await.unwrap();
     assert_eq!((gone.removed, gone.invalid), (labels(&["b"]), labels(&["a", "nobody", "b"])));
     check(get(&house, "l:b").await, Fault::ParameterVersionNotFound, "label b");
-    label(&house, "l", Some(2), &labels(&["tenth"])).await.unwrap();
-    check(unlabel(&house, "l", 9, &labels(&["b"])).await, Fault::ParameterVersionNotFound, "version 9");
+    label(&house, "l", Some(2), &labels(&["tenth"]), None).await.unwrap();
+    check(unlabel(&house, "l", 9, &labels(&["b"]), None).await, Fault::ParameterVersionNotFound, "version 9");
 }
 
 #[tokio::test]
@@ -234,7 +244,7 @@ async fn several_at_once() {
                  length less than or equal to 10.";
     check(read::get_many(&house, &eleven, Decryption::No).await, Fault::Validation, words);
     check(read::get_many(&house, &[], Decryption::No).await, Fault::Validation, "greater than or equal to 1");
-    let gone = delete::delete_many(&house, &names(&["a", "none", "a"])).await.unwrap();
+    let gone = delete::delete_many(&house, &names(&["a", "none", "a"]), None).await.unwrap();
     assert_eq!(gone, Deleted { deleted: names(&["a"]), invalid: names(&["none"]) });
 }
 
@@ -288,13 +298,13 @@ async fn tags_come_with_the_parameter_and_go_with_it() {
     put_ok(&house, PutWish { tags: tag("team", "web"), ..wish("t", "x") }).await;
     put_ok(&house, over("t", "y")).await;
     assert_eq!(tags::list(&house, "t").await.unwrap(), tag("team", "web"));
-    let changed = tags::change(&house, "t", &tag("env", "prod"), &["team".to_owned()]).await.unwrap();
+    let changed = tags::change(&house, "t", &tag("env", "prod"), &["team".to_owned()], None).await.unwrap();
     assert_eq!(changed, tag("env", "prod"));
     check(tags::list(&house, "none").await, Fault::InvalidResourceId, "no parameter none");
-    check(tags::change(&house, "a b", &tag("a", "b"), &[]).await, Fault::InvalidResourceId, "a b");
+    check(tags::change(&house, "a b", &tag("a", "b"), &[], None).await, Fault::InvalidResourceId, "a b");
     let many: Tags = (0..51).map(|number| (format!("k{number}"), String::new())).collect();
-    check(tags::change(&house, "t", &many, &[]).await, Fault::TooManyTags, "50 at most");
-    delete::delete(&house, "t").await.unwrap();
+    check(tags::change(&house, "t", &many, &[], None).await, Fault::TooManyTags, "50 at most");
+    delete::delete(&house, "t", None).await.unwrap();
     check(tags::list(&house, "t").await, Fault::InvalidResourceId, "no parameter t");
     assert!(PARAMETER_TAGS.scan(&*house.store, &(), None, 1).await.unwrap().rows.is_empty());
 }
@@ -360,4 +370,60 @@ async fn of_many_writers_at_once_each_gets_a_version_of_its_own() {
     let mut versions = futures::future::join_all(writes).await;
     versions.sort_unstable();
     assert_eq!(versions, (2..=21).collect::<Vec<_>>());
+}
+
+fn somebody() -> Principal {
+    Principal { name: "mallory".into(), groups: [].into(), from: "here".into() }
+}
+
+#[tokio::test]
+async fn policies_say_who_seals_and_opens_with_a_key_that_has_a_name() {
+    let TestHouse { house, _folder, .. } = test_house();
+    let mallory = somebody();
+    let own = PutWish { caller: Some(mallory.clone()), ..secret("own", "hunter2") };
+    put_ok(&house, own).await;
+    let opened = read::get(&house, "own", Decryption::For(&mallory)).await.unwrap();
+    assert_eq!(opened.value.expose(), "hunter2");
+    let named = PutWish { key_id: Some("alias/k".into()), ..secret("named", "hunter2") };
+    put_ok(&house, named.clone()).await;
+    let denied = Fault::Other(Kind::Denied);
+    check(
+        read::get(&house, "named", Decryption::For(&mallory)).await,
+        denied,
+        "may not Decrypt on key alias/k",
+    );
+    let over = PutWish { caller: Some(mallory), overwrite: Overwrite::Yes, ..named };
+    check(put::put(&house, over).await, denied, "may not Encrypt on key alias/k");
+    assert!(read::get(&house, "named", Decryption::No).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_change_and_its_line_of_the_audit_log_are_one_commit() {
+    let TestHouse { house, _folder, .. } = test_house();
+    let mallory = somebody();
+    let by = Some(&mallory);
+    put_ok(&house, PutWish { caller: by.cloned(), ..wish("p", "1") }).await;
+    let taken = PutWish { caller: by.cloned(), ..wish("p", "2") };
+    check(put::put(&house, taken).await, Fault::ParameterAlreadyExists, "");
+    label(&house, "p", None, &["live".to_owned()], by).await.unwrap();
+    label(&house, "p", None, &["live".to_owned()], by).await.unwrap();
+    unlabel(&house, "p", 1, &["live".to_owned()], by).await.unwrap();
+    tags::change(&house, "p", &Tags::from([("team".to_owned(), "web".to_owned())]), &[], by).await.unwrap();
+    delete::delete(&house, "p", by).await.unwrap();
+    let pending = AUDIT_PENDING.scan(&*house.store, &(), None, 100).await.unwrap().rows;
+    let mut told: Vec<_> = pending
+        .iter()
+        .map(|row| format!("{} {} {}", row.value.event.action, row.value.event.on, row.value.event.detail))
+        .collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "AddTagsToResource /p team",
+            "DeleteParameter /p ",
+            "LabelParameterVersion /p version 1: live",
+            "PutParameter /p version 1",
+            "UnlabelParameterVersion /p version 1: live",
+        ]
+    );
 }

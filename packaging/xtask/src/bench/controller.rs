@@ -17,6 +17,8 @@ use crate::run;
 pub(crate) struct Controller {
     pub(crate) process: Process,
     pub(crate) address: String,
+    /// Where it answers SSM's API without TLS, if it was told to.
+    pub(crate) ssm_address: Option<String>,
     program: PathBuf,
     data: PathBuf,
     _folder: TempDir,
@@ -34,14 +36,20 @@ pub(crate) struct Activation {
 impl Controller {
     /// Starts the release program.
     pub(crate) fn start() -> Result<Self> {
-        Self::of(run::release("fleetwright"))
+        Self::of(run::release("fleetwright"), "")
     }
 
-    /// Starts one with default settings on a free port of 127.0.0.1, and waits until it is ready.
-    pub(crate) fn of(program: PathBuf) -> Result<Self> {
+    /// As [`Controller::start`], with more in its configuration.
+    pub(crate) fn start_with(more: &str) -> Result<Self> {
+        Self::of(run::release("fleetwright"), more)
+    }
+
+    /// Starts one on a free port of 127.0.0.1 with default settings, but for what is said of `more`, and waits until it is
+    /// ready.
+    pub(crate) fn of(program: PathBuf, more: &str) -> Result<Self> {
         let folder = folder(Place::Disk)?;
         let (data, config) = (folder.path().join("data"), folder.path().join("fleetwright.toml"));
-        fs::write(&config, format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n", data.display()))?;
+        fs::write(&config, format!("listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{more}", data.display()))?;
         let mut child = Command::new(&program)
             .args(["serve", "--log-format", "json", "--config"])
             .arg(&config)
@@ -54,14 +62,16 @@ impl Controller {
         let stderr = child.stderr.take().context("the controller's log is a pipe")?;
         let mut process = Process::new(child);
         let mut log = BufReader::new(stderr).lines();
-        let Some(address) = log.by_ref().map_while(Result::ok).find_map(|line| ready_at(&line)) else {
+        let Some(Ready { address, ssm_address }) =
+            log.by_ref().map_while(Result::ok).find_map(|line| ready_at(&line))
+        else {
             bail!("the controller ended with {}", process.child().wait()?);
         };
         // The log is read to its end, or the controller would wait for room in the pipe.
         std::thread::spawn(move || {
             log.map_while(Result::ok).filter(|line| is_warning(line)).for_each(|line| run::say(&line));
         });
-        Ok(Self { process, address, program, data, _folder: folder })
+        Ok(Self { process, address, ssm_address, program, data, _folder: folder })
     }
 
     /// The command line of the operator, without a verb.
@@ -105,11 +115,20 @@ impl Controller {
     }
 }
 
-/// The address in the log line that says that the controller is ready.
-fn ready_at(line: &str) -> Option<String> {
+/// Where a controller that is ready listens.
+#[derive(Debug, PartialEq, Eq)]
+struct Ready {
+    address: String,
+    ssm_address: Option<String>,
+}
+
+/// What the log line says that says that the controller is ready.
+fn ready_at(line: &str) -> Option<Ready> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = &line["fields"];
-    (fields["message"] == "ready").then(|| fields["address"].as_str().map(str::to_owned))?
+    let field = |name: &str| fields[name].as_str().map(str::to_owned);
+    let ready = || Some(Ready { address: field("address")?, ssm_address: field("ssm") });
+    (fields["message"] == "ready").then(ready)?
 }
 
 /// The controller logs as it does by default; what it says of every node that joins is of no interest here.
@@ -124,7 +143,13 @@ mod tests {
     #[test]
     fn the_log_tells_the_address_and_what_is_wrong() {
         let ready = r#"{"level":"INFO","fields":{"message":"ready","address":"127.0.0.1:7443"}}"#;
-        assert_eq!(ready_at(ready).as_deref(), Some("127.0.0.1:7443"));
+        let at = |ssm: Option<&str>| Ready {
+            address: "127.0.0.1:7443".to_owned(),
+            ssm_address: ssm.map(str::to_owned),
+        };
+        assert_eq!(ready_at(ready), Some(at(None)));
+        let plain = r#"{"fields":{"message":"ready","address":"127.0.0.1:7443","ssm":"127.0.0.1:80"}}"#;
+        assert_eq!(ready_at(plain), Some(at(Some("127.0.0.1:80"))));
         let table = [
             (ready, false),
             (r#"{"level":"WARN","fields":{"message":"a node's stream was ended"}}"#, true),

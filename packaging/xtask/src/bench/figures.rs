@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// What figures are to be at most, on the machine with two cores that also runs the simulated agents. Those of the fleet
 /// are for 10,000 agents; what is counted for each agent or invocation holds for any number.
-const AT_MOST: [(&str, f64); 14] = [
+const AT_MOST: [(&str, f64); 15] = [
     ("idle_bytes_per_agent", 40.0 * 1024.0),
     ("noop_p99_ms", 3_000.0),
     ("noop_controller_cpu_us", 150.0),
@@ -19,6 +19,15 @@ const AT_MOST: [(&str, f64); 14] = [
     ("start_first_node_ms", 1_000.0),
     ("agent_read_p99_us", 200.0),
     ("changed_value_visible_on_1000_ms", 1_000.0),
+    ("get_parameter_p99_ms_at_half_load", 5.0),
+];
+
+/// What figures are to be at least, on the same machine.
+const AT_LEAST: [(&str, f64); 4] = [
+    ("get_parameter_per_second", 15_000.0),
+    ("get_secure_parameter_per_second", 12_000.0),
+    ("get_by_path_page_per_second", 5_000.0),
+    ("put_parameter_per_second", 5_000.0),
 ];
 
 /// Costs of one agent or one invocation: flat is good when the fleet grows.
@@ -95,11 +104,16 @@ pub(crate) fn of_sizes(measured: Vec<(u32, Figures)>) -> Figures {
 }
 
 fn verdict(key: &str, value: &Value) -> String {
-    let goal = AT_MOST.iter().find(|(known, _)| *known == key).map(|(_, most)| *most);
-    match (goal, value.as_f64()) {
-        (Some(most), Some(value)) if value <= most => format!("   good: at most {}", grouped(most)),
-        (Some(most), Some(_)) => format!("   OVER the goal of {}", grouped(most)),
-        _ => String::new(),
+    // What holds without TLS holds with it.
+    let key = key.strip_prefix("tls_").unwrap_or(key);
+    let goal = |goals: &[(&str, f64)]| goals.iter().find(|(known, _)| *known == key).map(|(_, goal)| *goal);
+    let Some(value) = value.as_f64() else { return String::new() };
+    match (goal(&AT_MOST), goal(&AT_LEAST)) {
+        (Some(most), _) if value <= most => format!("   good: at most {}", grouped(most)),
+        (Some(most), _) => format!("   OVER the goal of {}", grouped(most)),
+        (_, Some(least)) if value >= least => format!("   good: at least {}", grouped(least)),
+        (_, Some(least)) => format!("   UNDER the goal of {}", grouped(least)),
+        (None, None) => String::new(),
     }
 }
 
@@ -160,5 +174,11 @@ mod tests {
         );
         let table = fleet(10_000.0, 950.25).table();
         assert!(table.contains("950.25   good: at most 40,960\n"), "{table}");
+        let mut rates = Figures::default();
+        rates.number("get_parameter_per_second", 15_000.0);
+        rates.number("tls_get_parameter_per_second", 14_999.0);
+        let table = rates.table();
+        assert!(table.contains("15,000   good: at least 15,000\n"), "{table}");
+        assert!(table.contains("14,999   UNDER the goal of 15,000\n"), "{table}");
     }
 }

@@ -47,7 +47,7 @@ const CHAPTERS: [(&str, Chapter); 9] = [
 /// Fails with the first chapter that does not go as it should.
 pub(super) fn tell(prefix: &Prefix, built: &Built, controller: &Path) -> Result<()> {
     let scratch = tempfile::tempdir()?;
-    let controller = Controller::of(controller.to_owned())?;
+    let controller = Controller::of(controller.to_owned(), "")?;
     let host = Host { prefix, built, controller, scratch: scratch.path().to_owned() };
     for (what, chapter) in CHAPTERS {
         let begun = Instant::now();

@@ -106,11 +106,14 @@ pub(super) async fn import(io: &mut Io, asked: &Asked, args: ImportArgs) -> Resu
     })?;
     let operator = Operator::connect(&asked.flags, io).await?;
     let count = export.parameters.len();
-    for parameter in export.parameters {
+    for (done, parameter) in export.parameters.into_iter().enumerate() {
         let name = parameter.name.clone();
         let tags = parameter.tags.clone();
         let tags_later = args.overwrite && !tags.is_empty();
-        client(&operator).put_parameter(request(parameter, args.overwrite)).await?;
+        if let Err(refused) = client(&operator).put_parameter(request(parameter, args.overwrite)).await {
+            io.note(&format!("stopped at {}: {done} of {count} were put", escape(&name)));
+            return Err(refused.into());
+        }
         if tags_later {
             let request = ChangeParameterTagsRequest {
                 name: name.clone(),

@@ -106,7 +106,8 @@ pub(in crate::doors::ssm) static LIST: Shape = structure! {
 };
 pub(in crate::doors::ssm) static VERSIONS: Shape =
     structure! { "Name" ! DOCUMENT_ARN, "MaxResults" ? PAGE_OF_50, "NextToken" ? ANY_TEXT };
-const PERMISSION_TYPE: Shape = Shape::Word(&["Share"]);
+/// Another one than `Share` has a refusal of its own.
+const PERMISSION_TYPE: Shape = ANY_TEXT;
 pub(in crate::doors::ssm) static PERMISSION: Shape = structure! {
     "Name" ! NAME,
     "PermissionType" ! PERMISSION_TYPE,

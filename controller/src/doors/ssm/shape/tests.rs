@@ -64,13 +64,13 @@ fn each_violation_is_told_in_the_form_of_the_api() {
     refused(
         of("Count", json!(51)),
         &[
-            "Value '51' at 'count' failed to satisfy constraint: Member must have value less than or equal to 50",
+            "Value '51' at 'count' failed to satisfy constraint: Member must have value less than or equal to 50.",
         ],
     );
     refused(
         of("Count", json!(0)),
         &[
-            "Value '0' at 'count' failed to satisfy constraint: Member must have value greater than or equal to 1",
+            "Value '0' at 'count' failed to satisfy constraint: Member must have value greater than or equal to 1.",
         ],
     );
     refused(

@@ -56,13 +56,16 @@ async fn a_recorded_change_is_not_done_again() {
     let body = json!({"IamRole": "x"}).to_string();
     let record = || client.request("CreateActivation", body.as_bytes());
     let (first, again, later) = (record(), record(), record());
+    let mut same = record();
+    let call = first.headers()["amz-sdk-invocation-id"].clone();
+    same.headers_mut().insert("amz-sdk-invocation-id", call);
+    let mut unsaid = record();
+    unsaid.headers_mut().remove("amz-sdk-invocation-id");
     let mut elsewhere = record();
-    elsewhere.extensions_mut().insert(Visit::uncounted());
-    let mut nowhere = record();
-    nowhere.extensions_mut().remove::<Arc<Visit>>();
+    elsewhere.extensions_mut().insert(Source("10.0.0.1".into()));
     assert_eq!(client.send(first).await.status, 200);
-    assert_eq!(client.send(again).await.status, 200, "its client may repeat itself at once");
-    for replayed in [elsewhere, nowhere] {
+    assert_eq!(client.send(again).await.status, 200, "an equal call of the same second is another one");
+    for replayed in [same, unsaid, elsewhere] {
         let message = client.send(replayed).await.refusal("InvalidSignatureException");
         assert!(message.contains("was received before"), "{message}");
     }
@@ -83,8 +86,9 @@ async fn a_change_that_was_signed_before_the_start_is_refused() {
     let mut parts = early.into_parts().0;
     let claim = sigv4::claim(&parts).unwrap();
     let gate = gate::Gate::since(fleetwright_proto::clock::Clock::now(&client.clock));
-    let refused =
-        gate.admit_change(&claim, Some(1), fleetwright_proto::clock::Clock::now(&client.clock)).unwrap_err();
+    let refused = gate
+        .admit_change(&claim, Sent::default(), fleetwright_proto::clock::Clock::now(&client.clock))
+        .unwrap_err();
     assert_eq!(refused.name, "InvalidSignatureException");
     parts.extensions.clear();
 }
@@ -94,10 +98,9 @@ async fn another_region_is_refused_when_one_is_set() {
     let client = Client::new().await;
     let elsewhere = client.request_for("us-east-1", "DescribeActivations", b"{}");
     assert_eq!(client.send(elsewhere).await.status, 200);
-    let Client { house, clock, key, secret, visit, _folder } = client;
-    let mut house = Arc::into_inner(house).unwrap();
-    house.ssm.region = Some(REGION.to_owned());
-    let client = Client { house: Arc::new(house), clock, key, secret, visit, _folder };
+    let mut test = test_house();
+    test.house.ssm.region = Some(REGION.to_owned());
+    let client = Client::of(test).await;
     client.ok("DescribeActivations", json!({})).await;
     let elsewhere = client.request_for("us-east-1", "DescribeActivations", b"{}");
     let message = client.send(elsewhere).await.refusal("InvalidSignatureException");
