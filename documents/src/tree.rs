@@ -44,10 +44,16 @@ pub(crate) struct Entry {
 
 /// Reads JSON, or else YAML. On failure the problem is reported and there is no tree.
 ///
-/// A text that begins as only JSON does is JSON: read as YAML it would be accepted with a comma too many.
+/// A text that begins as only JSON does is JSON: read as YAML it would be accepted with a comma too many. One that
+/// begins with no bracket is no JSON that could be a document.
 pub(crate) fn read(text: &str, problems: &mut Problems<'_>) -> Option<Node> {
-    let read =
-        json::read(text).or_else(|json| if begins_as_json(text) { Err(json) } else { yaml::read(text) });
+    let read = if begins_as_json(text) {
+        json::read(text)
+    } else if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
+        json::read(text).or_else(|_| yaml::read(text))
+    } else {
+        yaml::read(text)
+    };
     match read {
         Ok(node) => Some(node),
         Err(error) => {

@@ -120,7 +120,7 @@ impl Check<'_, '_> {
 
     fn references_in(&mut self, node: &Node, names: &Names, path: &Path<'_>) {
         match &node.value {
-            Value::Text(text) if text.contains("{{") => self.references_of(text, node, names, path),
+            Value::Text(text) if text.contains('{') => self.references_of(text, node, names, path),
             Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     self.references_in(item, names, &path.index(index));
@@ -136,11 +136,10 @@ impl Check<'_, '_> {
     }
 
     fn references_of(&mut self, text: &str, node: &Node, names: &Names, path: &Path<'_>) {
-        let mut searched = node.span.clone();
-        let mut template = None;
+        let mut problems = Vec::new();
+        let mut tokens = 0;
         for piece in substitute::pieces(text) {
-            let Piece::Token { whole, name } = piece else { continue };
-            let span = self.place(whole, &mut searched).unwrap_or_else(|| node.span.clone());
+            let Piece::Token { name, .. } = piece else { continue };
             let problem = match self.schema.kind() {
                 Kind::Automation => names.automation_problem(name),
                 // What AWS's agent takes for the name of a parameter; the rest belongs to somebody else.
@@ -149,14 +148,33 @@ impl Check<'_, '_> {
                 }
                 _ => None,
             };
-            let Some((message, help)) = problem else { continue };
-            if *template.get_or_insert_with(|| is_template(text)) {
+            problems.extend(problem.map(|problem| (tokens, problem)));
+            tokens += 1;
+        }
+        if problems.is_empty() {
+            return;
+        }
+        let places = self.places(text, &node.span);
+        let template = is_template(text);
+        for (token, (message, help)) in problems {
+            let span = places.get(token).cloned().flatten().unwrap_or_else(|| node.span.clone());
+            if template {
                 let help = "the braces are left as they are";
                 self.problems.warn("undeclared-reference", &span, path, message, help);
             } else {
                 self.problems.error("undeclared-reference", &span, path, message, help);
             }
         }
+    }
+
+    /// Where the tokens of a value stand in the source.
+    fn places(&self, text: &str, span: &Range<usize>) -> Vec<Option<Range<usize>>> {
+        let mut searched = span.clone();
+        let tokens = substitute::pieces(text).filter_map(|piece| match piece {
+            Piece::Token { whole, .. } => Some(whole),
+            Piece::Text(_) => None,
+        });
+        tokens.map(|whole| self.place(whole, &mut searched)).collect()
     }
 
     /// Where a token stands in the source; `searched` is what is left of the value after the tokens before it.

@@ -31,12 +31,10 @@ pub(super) fn read(text: &str) -> Result<Node, ReadError> {
     } else {
         text
     };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT);
-    // The reader lets a text run over lines. A missing quote is then found lines later, or swallows what follows.
-    if let Some(at) = open_at_line_end(text) {
-        return Err(refused(at..at, "a text is not closed on its line".to_owned()));
-    }
-    let parsed = parsed.map_err(|error| {
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT).map_err(|error| {
+        if let Some(at) = open_at_line_end(text) {
+            return unclosed(at);
+        }
         let range = error.range();
         match error.kind() {
             ParseErrorKind::UnterminatedObject | ParseErrorKind::UnterminatedArray => {
@@ -50,7 +48,19 @@ pub(super) fn read(text: &str) -> Result<Node, ReadError> {
     let Some(value) = parsed.value else {
         return Err(refused(0..0, "the text is empty".to_owned()));
     };
-    node(value, 0)
+    node(text, value, 0)
+}
+
+/// The reader lets a text in quotes run over lines. A missing quote is then found lines later, or swallows what follows.
+fn one_line(text: &str, range: &Range<usize>) -> Result<(), ReadError> {
+    match text.get(range.clone()).and_then(|quoted| quoted.find('\n')) {
+        Some(at) => Err(unclosed(range.start + at)),
+        None => Ok(()),
+    }
+}
+
+fn unclosed(at: usize) -> ReadError {
+    refused(at..at, "a text is not closed on its line".to_owned())
 }
 
 /// Where a line ends in the middle of a text in quotes.
@@ -69,7 +79,7 @@ fn open_at_line_end(text: &str) -> Option<usize> {
     })
 }
 
-fn node(value: Ast<'_>, depth: usize) -> Result<Node, ReadError> {
+fn node(text: &str, value: Ast<'_>, depth: usize) -> Result<Node, ReadError> {
     let range = value.range();
     let span = range.start..range.end;
     if depth > MAX_DEPTH {
@@ -84,9 +94,12 @@ fn node(value: Ast<'_>, depth: usize) -> Result<Node, ReadError> {
         Ast::NullKeyword(_) => Value::Null,
         Ast::BooleanLit(literal) => Value::Bool(literal.value),
         Ast::NumberLit(literal) => Value::Number(literal.value.to_owned()),
-        Ast::StringLit(literal) => Value::Text(literal.value.into_owned()),
+        Ast::StringLit(literal) => {
+            one_line(text, &span)?;
+            Value::Text(literal.value.into_owned())
+        }
         Ast::Array(array) => Value::List(
-            array.elements.into_iter().map(|item| node(item, depth + 1)).collect::<Result<_, _>>()?,
+            array.elements.into_iter().map(|item| node(text, item, depth + 1)).collect::<Result<_, _>>()?,
         ),
         Ast::Object(object) => Value::Map(
             object
@@ -94,12 +107,14 @@ fn node(value: Ast<'_>, depth: usize) -> Result<Node, ReadError> {
                 .into_iter()
                 .map(|property| {
                     let range = property.name.range();
+                    let key_span = range.start..range.end;
+                    one_line(text, &key_span)?;
                     let key = match property.name {
                         ObjectPropName::String(literal) => literal.value.into_owned(),
                         ObjectPropName::Word(word) => word.value.to_owned(),
                     };
-                    let value = node(property.value, depth + 1)?;
-                    Ok(Entry { key, key_span: range.start..range.end, value })
+                    let value = node(text, property.value, depth + 1)?;
+                    Ok(Entry { key, key_span, value })
                 })
                 .collect::<Result<_, _>>()?,
         ),

@@ -2,6 +2,7 @@
 //!
 //! The parser's events drive an explicit stack: nesting costs no call stack. Aliases copy their target, against a
 //! budget of nodes and bytes for the whole document, so a bomb of aliases is refused at the alias that exceeds it.
+//! What uses little of the language is read without the parser: [`everyday`].
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,20 +11,30 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::{Entry, MAX_DEPTH, Node, ReadError, Value};
 
+mod everyday;
+
 /// What all aliases of a document may add together.
 const ALIAS_BUDGET_BYTES: usize = 256 * 1024;
 
 pub(super) fn read(text: &str) -> Result<Node, ReadError> {
+    match everyday::read(text) {
+        Some(node) => Ok(node),
+        None => read_any(text),
+    }
+}
+
+fn read_any(text: &str) -> Result<Node, ReadError> {
     let mut options = Options::default();
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
+    options.emit_comments = false;
     let mut builder = Builder { alias_budget: ALIAS_BUDGET_BYTES, ..Builder::default() };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
             Ok((event, span)) => builder.event(&event, &span)?,
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-                return Err(malformed(at..at, error.info()));
+                return Err(noticed(text, at, &error.info()));
             }
         }
     }
@@ -49,7 +60,15 @@ struct Open {
 #[derive(Debug)]
 enum Content {
     List(Vec<Node>),
-    Map(Vec<Entry>, Option<(String, Range<usize>)>),
+    Map { entries: Vec<Entry>, key: Option<Key>, merges: Vec<Node> },
+}
+
+/// A key whose value has not been seen.
+#[derive(Debug)]
+struct Key {
+    text: String,
+    span: Range<usize>,
+    merges: bool,
 }
 
 impl Builder {
@@ -78,11 +97,17 @@ impl Builder {
             }),
             Event::Scalar(text, style, anchor, tag) => {
                 let value = scalar(text, *style, tag.as_deref());
-                self.complete(Node { span: at, value }, *anchor)
+                self.complete(Node { span: at, value }, *anchor)?;
+                // In quotes it is a key like any other.
+                if text == "<<" && *style == ScalarStyle::Plain {
+                    self.key_merges();
+                }
+                Ok(())
             }
             Event::SequenceStart(_, anchor, _) => self.begin(*anchor, at.start, Content::List(Vec::new())),
             Event::MappingStart(_, anchor, _) => {
-                self.begin(*anchor, at.start, Content::Map(Vec::new(), None))
+                let content = Content::Map { entries: Vec::new(), key: None, merges: Vec::new() };
+                self.begin(*anchor, at.start, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(at.end),
             Event::Alias(target) => self.alias(*target, at),
@@ -91,7 +116,7 @@ impl Builder {
     }
 
     fn begin(&mut self, anchor: usize, start: usize, content: Content) -> Result<(), ReadError> {
-        if let Some(Open { content: Content::Map(_, None), .. }) = self.open.last() {
+        if let Some(Open { content: Content::Map { key: None, .. }, .. }) = self.open.last() {
             return Err(malformed(start..start, "a list or map cannot be a key".to_owned()));
         }
         self.open.push(Open { anchor, start, content });
@@ -102,7 +127,7 @@ impl Builder {
         let Some(Open { anchor, start, content }) = self.open.pop() else { return Ok(()) };
         let value = match content {
             Content::List(items) => Value::List(items),
-            Content::Map(entries, _) => Value::Map(merged(entries)),
+            Content::Map { entries, merges, .. } => Value::Map(merged(entries, merges)),
         };
         self.complete(Node { span: start..end.max(start), value }, anchor)
     }
@@ -128,6 +153,12 @@ impl Builder {
         self.complete(copy, 0)
     }
 
+    fn key_merges(&mut self) {
+        if let Some(Open { content: Content::Map { key: Some(key), .. }, .. }) = self.open.last_mut() {
+            key.merges = true;
+        }
+    }
+
     fn complete(&mut self, node: Node, anchor: usize) -> Result<(), ReadError> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -135,11 +166,16 @@ impl Builder {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open { content: Content::List(items), .. }) => items.push(node),
-            Some(Open { content: Content::Map(entries, key), .. }) => match key.take() {
-                Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
+            Some(Open { content: Content::Map { entries, key, merges }, .. }) => match key.take() {
+                Some(Key { merges: true, .. }) => merges.push(node),
+                Some(Key { text: key, span: key_span, .. }) => {
+                    entries.push(Entry { key, key_span, value: node });
+                }
                 None => match node.scalar() {
-                    Some(text) => *key = Some((text.to_owned(), node.span)),
-                    None if node.is_null() => *key = Some((String::new(), node.span)),
+                    Some(text) => *key = Some(Key { text: text.to_owned(), span: node.span, merges: false }),
+                    None if node.is_null() => {
+                        *key = Some(Key { text: String::new(), span: node.span, merges: false });
+                    }
                     None => return Err(malformed(node.span, "a list or map cannot be a key".to_owned())),
                 },
             },
@@ -149,14 +185,10 @@ impl Builder {
 }
 
 /// `<<` takes the entries of another map in, as Go's reader does; what the map says itself counts more.
-fn merged(entries: Vec<Entry>) -> Vec<Entry> {
-    if !entries.iter().any(|entry| entry.key == "<<") {
-        return entries;
-    }
-    let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.key == "<<");
-    let sources = merges.into_iter().flat_map(|merge| match merge.value.value {
+fn merged(mut own: Vec<Entry>, merges: Vec<Node>) -> Vec<Entry> {
+    let sources = merges.into_iter().flat_map(|merge| match merge.value {
         Value::List(items) => items,
-        _ => vec![merge.value],
+        _ => vec![merge],
     });
     for source in sources {
         let Value::Map(inherited) = source.value else { continue };
@@ -205,7 +237,11 @@ fn plain(text: &str) -> Value {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
-        _ if is_number(text) => Value::Number(text.to_owned()),
+        _ if text.starts_with(|first: char| first.is_ascii_digit() || "-+.".contains(first))
+            && is_number(text) =>
+        {
+            Value::Number(text.to_owned())
+        }
         _ => Value::Text(text.to_owned()),
     }
 }
@@ -227,6 +263,51 @@ fn is_number(text: &str) -> bool {
         && digits(whole)
         && digits(fraction)
         && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
+}
+
+/// The reader notices a tab at the end of the line before it, and a text in quotes that is not closed where another one
+/// begins. A person looks for the tab, and for the line that the first quote stands in.
+fn noticed(text: &str, at: usize, info: &str) -> ReadError {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let line = after.lines().next().unwrap_or_default();
+    let below = after[line.len()..].trim_start_matches(['\r', '\n']);
+    let indent = &below[..below.len() - below.trim_start_matches([' ', '\t']).len()];
+    if info.contains("tab")
+        && !line.contains('\t')
+        && let Some(tab) = indent.find('\t')
+    {
+        let tab = text.len() - below.len() + tab;
+        return malformed(tab..tab + 1, format!("{info}; indent with spaces"));
+    }
+    let quote = if info.contains("after double-quoted") { '"' } else { '\'' };
+    if info.contains("-quoted scalar")
+        && let Some(opening) = opening_quote(before, quote)
+    {
+        let line = before.matches('\n').count() + 1;
+        let message = format!("the text in quotes that begins here ends in line {line}, and more follows it");
+        return malformed(opening..opening + 1, message);
+    }
+    malformed(at..at, info.to_owned())
+}
+
+/// Where the text in quotes began that ends with `text`, if that was on an earlier line.
+fn opening_quote(text: &str, quote: char) -> Option<usize> {
+    let is_odd = |line: &str| line.matches(quote).count() % 2 == 1;
+    let mut end = text.rfind('\n')?;
+    if !is_odd(&text[end..]) {
+        return None;
+    }
+    loop {
+        let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
+        let line = &text[start..end];
+        if is_odd(line) {
+            let at = line.rfind(quote)?;
+            let before = line[..at].trim_end();
+            let begins = before.is_empty() || before.ends_with([':', '-', ',', '[', '{', '?']);
+            return begins.then_some(start + at);
+        }
+        end = start.checked_sub(1)?;
+    }
 }
 
 fn malformed(span: Range<usize>, message: String) -> ReadError {

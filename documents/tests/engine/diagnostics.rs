@@ -228,3 +228,29 @@ fn habits_of_real_documents_are_accepted() {
     11:9: warning: mainSteps[1].name: an earlier step is named `a` as well; give each step its own name
     ");
 }
+
+#[test]
+fn what_the_yaml_reader_notices_late_is_told_where_it_was_made() {
+    let told_at = |text: &str, line: usize, words: &str| {
+        let found = parse(text.as_bytes()).expect_err(text);
+        let first = found.iter().next().expect("something is told");
+        assert!(first.line == line && first.message.contains(words), "{found}\n\n{text}");
+    };
+    let steps = "mainSteps:\n- name: a\n  action: aws:runShellScript\n";
+    told_at(
+        &format!("schemaVersion: '2.2'\n{steps}\tinputs:\n    runCommand: [ls]\n"),
+        5,
+        "indent with spaces",
+    );
+    told_at(
+        &format!("schemaVersion: \"2.2\ndescription: \"one\"\n{steps}  inputs: {{runCommand: [ls]}}\n"),
+        1,
+        "begins here ends in line 2",
+    );
+    told_at(
+        &format!("description: x\nschemaVersion: '2.2\n{steps}  inputs: {{runCommand: ['ls']}}\n"),
+        2,
+        "begins here ends in line 6",
+    );
+    told_at("schemaVersion: \"2.2\" x\nmainSteps: []\n", 1, "after double-quoted scalar");
+}

@@ -249,3 +249,16 @@ fn durations_are_those_of_iso_8601() {
         assert_eq!(parse(text.as_bytes()).is_ok(), right, "{duration}");
     }
 }
+
+#[test]
+fn a_key_of_two_brackets_in_quotes_merges_nothing() {
+    let checked = crate::accepted(
+        "schemaVersion: '2.2'\nmainSteps:\n- name: a\n  action: aws:runShellScript\n  inputs:\n    runCommand: [ls]\n    environment:\n      '<<': {HERE: doc}\n      A: b\n",
+    );
+    assert_eq!(checked.document.steps()[0].inputs["environment"]["<<"]["HERE"], "doc");
+    let merged = crate::accepted(
+        "schemaVersion: '2.2'\nmainSteps:\n- name: a\n  action: aws:runShellScript\n  inputs:\n    runCommand: [ls]\n    environment:\n      <<: {HERE: doc, A: c}\n      A: b\n",
+    );
+    let environment = &merged.document.steps()[0].inputs["environment"];
+    assert_eq!(environment, &serde_json::json!({"HERE": "doc", "A": "b"}));
+}
