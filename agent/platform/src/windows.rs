@@ -5,6 +5,7 @@
 mod access;
 mod child;
 mod inventory;
+pub(crate) mod memory;
 pub(crate) mod service;
 mod system;
 
