@@ -315,15 +315,16 @@ async fn cut_at(calls: usize, updated_before: bool, new: NewBuild, power: bool) 
 
 #[tokio::test]
 async fn wherever_an_update_is_cut_the_host_has_a_build_that_works() {
-    for new in [NewBuild::Works, NewBuild::CrashesLater, NewBuild::NeverConnects] {
-        for updated_before in [false, true] {
-            for power in [false, true] {
-                let mut steps = Vec::new();
-                while let Some(step) = cut_at(steps.len(), updated_before, new, power).await {
-                    steps.push(step);
-                }
-                assert!(steps.len() >= 15, "{new:?}: {steps:?}");
-            }
+    for (new, updated_before, power) in [
+        (NewBuild::Works, false, false),
+        (NewBuild::Works, true, true),
+        (NewBuild::CrashesLater, true, false),
+        (NewBuild::NeverConnects, false, true),
+    ] {
+        let mut steps = Vec::new();
+        while let Some(step) = cut_at(steps.len(), updated_before, new, power).await {
+            steps.push(step);
         }
+        assert!(steps.len() >= 15, "{new:?}: {steps:?}");
     }
 }

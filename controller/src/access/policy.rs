@@ -16,7 +16,7 @@ pub mod schema;
 pub mod written;
 
 pub use actions::Action;
-pub use evaluate::{Decision, Who, authorize, node_may, node_may_read};
+pub use evaluate::{Decision, Who, authorize, node_may, node_may_open, node_may_read};
 pub use resources::{Kind, Resource};
 
 /// What decided for members of the group `admins`.

@@ -13,10 +13,11 @@ use super::kinds::ParameterType;
 use super::names::{ParameterKey, Path, Reference, not_found};
 use super::read::{Chosen, Decryption, Parameter, choose, view};
 use super::records::{ParameterRecord, StoredValue};
-use crate::access::policy::{Action, node_may_read};
+use crate::access::policy::{Action, node_may_open, node_may_read};
 use crate::audit::{Event, Outcome};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
+use crate::keys::names::KeyName;
 
 const TOKEN_BYTES: usize = 16;
 /// Longest query, bytes: an ARN with a selector.
@@ -117,7 +118,7 @@ async fn value(
     house: &House,
     node: &NodeId,
     text: &str,
-    decryption: Decryption,
+    decryption: Decryption<'static>,
     has: &Token,
 ) -> Result<Giving, ParameterError> {
     let reference = Reference::parse(text)?;
@@ -126,6 +127,12 @@ async fn value(
     }
     let row = house.parameters.get(&*house.store, &reference.key).await?.ok_or_else(|| not_found(text))?;
     let chosen = choose(house, &row, reference.selector.as_ref()).await?;
+    if decryption == Decryption::Yes
+        && let Some(key) = chosen.version().key_id.as_deref()
+        && let Err(refusal) = node_may_open(house, node, &KeyName::parse(key)?).await
+    {
+        return Err(denied(house, node, &reference.key, refusal));
+    }
     let token = token(&row.value, &chosen, decryption);
     if token == *has {
         return Ok((Given::Unchanged, None));
@@ -144,7 +151,7 @@ async fn value(
 }
 
 /// A parameter that takes the name of a deleted one has another id, and a ciphertext changes when its key is rotated.
-fn token(record: &ParameterRecord, chosen: &Chosen, decryption: Decryption) -> Token {
+fn token(record: &ParameterRecord, chosen: &Chosen, decryption: Decryption<'_>) -> Token {
     let mut digest = Sha256::new();
     digest.update(format!("{} {} {}", record.id, chosen.number(), record.written));
     if let (StoredValue::Sealed(sealed), Decryption::No) = (&chosen.version().value, decryption) {

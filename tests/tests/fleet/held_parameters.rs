@@ -100,7 +100,7 @@ async fn a_host_reads_what_policies_give_it_and_is_told_of_changes() {
         one.parameters().get(&below).await.unwrap(),
         Given::Names(vec!["/app/password".to_owned()].into())
     );
-    delete(fleet.house(), "/app/password").await.unwrap();
+    delete(fleet.house(), "/app/password", None).await.unwrap();
     for host in [one, two] {
         until_held(&fleet, host, "/app/password", None).await;
     }
@@ -172,7 +172,7 @@ async fn a_host_that_was_away_catches_up() {
     }
     host.cut_link();
     keep(&fleet, "/app/changed", "after").await;
-    delete(fleet.house(), "/app/gone").await.unwrap();
+    delete(fleet.house(), "/app/gone", None).await.unwrap();
     policy(
         &fleet,
         "permit(principal is Node, action == Action::\"GetParameter\", resource in Path::\"/app\")\n\

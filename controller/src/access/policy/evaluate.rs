@@ -17,6 +17,7 @@ use crate::access::Principal;
 use crate::access::records::PolicyRecord;
 use crate::error::Refusal;
 use crate::house::House;
+use crate::keys::names::KeyName;
 use crate::nodes::records::NodeRecord;
 use crate::parameters::names::Reference;
 use crate::tables::NODE;
@@ -256,12 +257,25 @@ pub fn node_may(
 
 /// Whether policy gives this parameter to that node, by the tags that it has now.
 pub async fn node_may_read(house: &House, id: &NodeId, parameter_name: &str) -> Result<(), Refusal> {
-    let row = NODE.get(&*house.store, id).await?;
-    let row = row.ok_or_else(|| Refusal::denied(format!("{id} does not belong to this fleet")))?;
     let name = Reference::parse(parameter_name)
         .map_err(|_| Refusal::denied("no policy allows a name that is none"))?;
     let parameter = Resource::Parameter(name.key.as_str());
-    Ok(node_may(house, id, &row.value, Action::GetParameter, &parameter)?)
+    Ok(node_may(house, id, &member(house, id).await?, Action::GetParameter, &parameter)?)
+}
+
+/// Whether policy lets that node open what this key seals. The controller's own keys are for every node that gets what
+/// they seal.
+pub async fn node_may_open(house: &House, id: &NodeId, key: &KeyName) -> Result<(), Refusal> {
+    if key.is_own() {
+        return Ok(());
+    }
+    let key = Resource::Named(Kind::Key, key.as_str());
+    Ok(node_may(house, id, &member(house, id).await?, Action::Decrypt, &key)?)
+}
+
+async fn member(house: &House, id: &NodeId) -> Result<NodeRecord, Refusal> {
+    let row = NODE.get(&*house.store, id).await?;
+    row.map(|row| row.value).ok_or_else(|| Refusal::denied(format!("{id} does not belong to this fleet")))
 }
 
 fn denied(who: &str, action: Action, resource: &Resource<'_>, decision: &Decision) -> Denied {

@@ -7,11 +7,14 @@ use super::{admin, operator, policy, started};
 use crate::access::known::reread;
 use crate::access::policies::{self, POLICY_MAX_BYTES, PolicyWish};
 use crate::access::policy::ask::{Question, ask};
-use crate::access::policy::{Action, BUILT_IN, Kind as What, Resource, Who, authorize, node_may_read};
+use crate::access::policy::{
+    Action, BUILT_IN, Kind as What, Resource, Who, authorize, node_may_open, node_may_read,
+};
 use crate::access::records::PolicyRecord;
 use crate::commands::send::{WhenEmpty, Wish, send};
 use crate::error::{Kind, Refusal};
 use crate::house::House;
+use crate::keys::names::KeyName;
 use crate::nodes::records::Tags;
 use crate::tables::{ACCESS_POLICY, NODE};
 use crate::tests::node;
@@ -131,6 +134,17 @@ async fn a_node_reads_what_policy_gives_to_its_tags() {
     .await;
     let (dev, prod) = (DEV.parse().unwrap(), PROD.parse().unwrap());
     node_may_read(house, &dev, "/web/db").await.unwrap();
+    let key = |name: &str| KeyName::parse(name).unwrap();
+    node_may_open(house, &dev, &key("alias/aws/ssm")).await.unwrap();
+    let error = node_may_open(house, &dev, &key("alias/payroll")).await.unwrap_err();
+    assert!(error.message.contains("may not Decrypt on key alias/payroll"), "{error}");
+    policy(
+        house,
+        "keys",
+        "permit(principal is Node, action == Action::\"Decrypt\", resource == Key::\"alias/payroll\");",
+    )
+    .await;
+    node_may_open(house, &dev, &key("alias/payroll")).await.unwrap();
     let denied = async |id: &NodeId, name: &str, words: &str| {
         let error: Refusal = node_may_read(house, id, name).await.unwrap_err();
         assert_eq!(error.kind, Kind::Denied);

@@ -167,12 +167,12 @@ async fn whoever_holds_a_parameter_is_told_of_each_change() {
     assert_eq!(scene.changes(&mut web).await, ["/web/url two:2"]);
     scene.put("/web/more", "x", ParameterType::String).await;
     assert_eq!(scene.changes(&mut web).await, ["/web/ /web/more,/web/url"]);
-    label(&scene.house, "/web/url", Some(1), &["live".to_owned()]).await.unwrap();
+    label(&scene.house, "/web/url", Some(1), &["live".to_owned()], None).await.unwrap();
     // It was refused before there was such a label, so nothing is held.
     assert_eq!(scene.hold(&mut web, &asked[1..2]).await, ["/web/url:live one:1"]);
-    label(&scene.house, "/web/url", Some(2), &["live".to_owned()]).await.unwrap();
+    label(&scene.house, "/web/url", Some(2), &["live".to_owned()], None).await.unwrap();
     assert_eq!(scene.changes(&mut web).await, ["/web/url:live two:2"]);
-    delete(&scene.house, "/web/url").await.unwrap();
+    delete(&scene.house, "/web/url", None).await.unwrap();
     let mut told = scene.changes(&mut web).await;
     told.sort();
     assert_eq!(told, ["/web/ /web/more", "/web/url ParameterNotFound", "/web/url:live ParameterNotFound"]);
