@@ -336,7 +336,7 @@ impl State {
         match said.state {
             Some(Said::Value(value)) => {
                 let token = value.token.clone();
-                self.keep(query, Given::Value(Value::from(value).into()), token, told);
+                self.keep(&query, Given::Value(Value::from(value).into()), token, told);
             }
             Some(Said::Names(names)) => {
                 for name in &names.names {
@@ -346,7 +346,7 @@ impl State {
                         told.to_say |= self.ask(&query);
                     }
                 }
-                self.keep(query, Given::Names(names.names.into()), names.token, told);
+                self.keep(&query, Given::Names(names.names.into()), names.token, told);
             }
             Some(Said::Unchanged(_)) => {
                 if self.cache.confirm(&query) {
@@ -362,12 +362,12 @@ impl State {
         }
     }
 
-    fn keep(&mut self, query: Query, given: Given, token: Bytes, told: &mut Told) {
+    fn keep(&mut self, query: &Query, given: Given, token: Bytes, told: &mut Told) {
         told.to_write = true;
         let gone = self.cache.keep(query.clone(), given.clone(), token);
         told.to_say |= !gone.is_empty();
         self.released.extend(gone);
-        self.answer(&query, &Ok(given));
+        self.answer(query, &Ok(given));
     }
 
     fn answer_held(&mut self, query: &Query) {

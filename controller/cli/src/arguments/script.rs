@@ -10,14 +10,14 @@ pub(crate) enum ScriptError {
 
 /// Which shell reads the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
+pub(crate) enum Interpreter {
     Posix,
     PowerShell,
     /// The command prompt of Windows.
     Cmd,
 }
 
-impl Shell {
+impl Interpreter {
     /// The document that runs lines of this shell.
     pub(crate) fn document(self) -> &'static str {
         match self {
@@ -89,27 +89,27 @@ fn cmd(words: &[String]) -> Result<String, ScriptError> {
 mod tests {
     use super::*;
 
-    fn check(shell: Shell, words: &[&str], want: &str) {
+    fn check(shell: Interpreter, words: &[&str], want: &str) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         assert_eq!(shell.line(&words).unwrap(), want, "{words:?}");
     }
 
     #[test]
     fn one_word_is_a_line_of_script() {
-        check(Shell::Posix, &["echo $HOME | wc -c"], "echo $HOME | wc -c");
-        check(Shell::PowerShell, &["Get-Process | Select -First 3"], "Get-Process | Select -First 3");
+        check(Interpreter::Posix, &["echo $HOME | wc -c"], "echo $HOME | wc -c");
+        check(Interpreter::PowerShell, &["Get-Process | Select -First 3"], "Get-Process | Select -First 3");
     }
 
     #[test]
     fn several_words_arrive_as_they_were_typed() {
-        check(Shell::Posix, &["uname", "-a"], "uname -a");
-        check(Shell::Posix, &["echo", "a b"], "echo 'a b'");
-        check(Shell::Posix, &["echo", "$HOME", "it's", ""], "echo '$HOME' \"it's\" ''");
-        check(Shell::PowerShell, &["Get-Process", "-Name", "a b"], "Get-Process -Name 'a b'");
-        check(Shell::Cmd, &["dir", "C:\\Program Files", "/b"], "dir \"C:\\Program Files\" /b");
-        check(Shell::Cmd, &["echo", "a&b", "100%", "a\"b"], "echo \"a&b\" \"100%%\" \"a\"\"b\"");
+        check(Interpreter::Posix, &["uname", "-a"], "uname -a");
+        check(Interpreter::Posix, &["echo", "a b"], "echo 'a b'");
+        check(Interpreter::Posix, &["echo", "$HOME", "it's", ""], "echo '$HOME' \"it's\" ''");
+        check(Interpreter::PowerShell, &["Get-Process", "-Name", "a b"], "Get-Process -Name 'a b'");
+        check(Interpreter::Cmd, &["dir", "C:\\Program Files", "/b"], "dir \"C:\\Program Files\" /b");
+        check(Interpreter::Cmd, &["echo", "a&b", "100%", "a\"b"], "echo \"a&b\" \"100%%\" \"a\"\"b\"");
         check(
-            Shell::PowerShell,
+            Interpreter::PowerShell,
             &["C:\\Program Files\\x.exe", "it's"],
             "& 'C:\\Program Files\\x.exe' 'it''s'",
         );
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_nul_byte_is_refused() {
-        for shell in [Shell::Posix, Shell::PowerShell, Shell::Cmd] {
+        for shell in [Interpreter::Posix, Interpreter::PowerShell, Interpreter::Cmd] {
             for words in [vec!["a\0".to_owned()], vec!["a".to_owned(), "\0".to_owned()]] {
                 assert_eq!(shell.line(&words), Err(ScriptError::Nul));
             }
@@ -130,7 +130,7 @@ mod tests {
     fn a_real_shell_sees_the_words() {
         let words =
             ["printf", "%s\\n", "a b", "$HOME", "it's", "\"", "back\\slash", "*", "", "new\nline", "ü"];
-        let line = Shell::Posix.line(&words.map(str::to_owned)).unwrap();
+        let line = Interpreter::Posix.line(&words.map(str::to_owned)).unwrap();
         let output = std::process::Command::new("sh").arg("-c").arg(line).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), words[2..].join("\n") + "\n");
     }

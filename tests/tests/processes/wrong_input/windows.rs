@@ -37,7 +37,7 @@ fn what_an_operator_types_of_windows() {
         let fixed = ["window", "task", "add", "nightly"];
         [&fixed[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    let table: Vec<(Vec<&str>, i32, &[&str])> = vec![
+    let table: &[(Vec<&str>, i32, &[&str])] = &[
         (create("nightly-2", nightly, ["25", "1"], &[]), REFUSED, &["duration of 25 hours", "1 to 24"]),
         (create("nightly-2", nightly, ["0", "0"], &[]), REFUSED, &["duration of 0 hours"]),
         (
@@ -80,9 +80,9 @@ fn what_an_operator_types_of_windows() {
         (vec!["calendar", "show", "freeze"], NOT_FOUND, &["freeze"]),
     ];
     for (words, code, wanted) in table {
-        check(site.types(&words), code, wanted);
+        check(site.types(words), *code, wanted);
     }
-    let tasks: Vec<(Vec<String>, i32, &[&str])> = vec![
+    let tasks: &[(Vec<String>, i32, &[&str])] = &[
         (add(&["--target-id", nobody, "--", "true"]), NOT_FOUND, &[nobody, "does not exist", "window show"]),
         (add(&["--target-id", "webs", "--", "true"]), REFUSED, &["`webs`"]),
         (add(&["--node", "nobody", "--", "true"]), NOT_FOUND, &["`nobody`", "node list"]),
@@ -108,7 +108,7 @@ fn what_an_operator_types_of_windows() {
         ),
     ];
     for (words, code, wanted) in tasks {
-        check(site.types(&words.iter().map(String::as_str).collect::<Vec<_>>()), code, wanted);
+        check(site.types(&words.iter().map(String::as_str).collect::<Vec<_>>()), *code, wanted);
     }
     // A start that is past means now, and an end that is past that it never opens.
     site.types(&good(&["--start-date", "2020-01-01"])).expect_code(0);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::client;
 use crate::arguments::ArgumentError;
 use crate::arguments::document::{Parameter, read_parameters};
-use crate::arguments::script::Shell;
+use crate::arguments::script::Interpreter;
 use crate::data::window::WindowTask;
 use crate::escape::escape;
 use crate::failure::Failure;
@@ -222,7 +222,7 @@ fn wire(args: AddArgs, io: &mut Io) -> Result<WireTask, Failure> {
     let document = match args.document {
         Some(document) => document,
         None => {
-            let line = Shell::Posix.line(&args.command).map_err(ArgumentError::from)?;
+            let line = Interpreter::Posix.line(&args.command).map_err(ArgumentError::from)?;
             parameters.insert("commands".to_owned(), ParameterValues { values: vec![line] });
             "AWS-RunShellScript".to_owned()
         }
@@ -252,7 +252,7 @@ fn change(args: UpdateArgs, io: &mut Io) -> Result<WindowTaskChange, Failure> {
     let mut parameters = read_parameters(&args.parameters, &mut io.stdin).map_err(ArgumentError::from)?;
     let mut document = args.document;
     if !args.command.is_empty() {
-        let line = Shell::Posix.line(&args.command).map_err(ArgumentError::from)?;
+        let line = Interpreter::Posix.line(&args.command).map_err(ArgumentError::from)?;
         parameters.insert("commands".to_owned(), ParameterValues { values: vec![line] });
         document = Some("AWS-RunShellScript".to_owned());
     }
