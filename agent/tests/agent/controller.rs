@@ -270,7 +270,9 @@ impl Controller {
                 let authority = self.authority.certificate().to_vec().into();
                 Ok(vec![controller_message::Message::Certificate(Certificate { certificate, authority })])
             }
-            agent_message::Message::AssociationsKept(_) => Ok(Vec::new()),
+            agent_message::Message::AssociationsKept(_) | agent_message::Message::HoldParameters(_) => {
+                Ok(Vec::new())
+            }
             agent_message::Message::Heartbeat(_) => {
                 self.lock().seen.heartbeats += 1;
                 Ok(vec![controller_message::Message::Heartbeat(Heartbeat {})])
