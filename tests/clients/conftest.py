@@ -10,6 +10,7 @@ from fleet import Fleet
 def pytest_addoption(parser):
     parser.addoption("--programs", required=True, help="the folder that fleetwright and fleetwright-agent are in")
     parser.addoption("--node-modules", required=True, help="the folder that npm installed the JavaScript clients in")
+    parser.addoption("--rust-client", required=True, help="the program that drives the Rust crate")
 
 
 @pytest.fixture(scope="session")

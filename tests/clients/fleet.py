@@ -24,8 +24,8 @@ def until(what, look, within=PATIENCE):
 
 
 class Fleet:
-    def __init__(self, programs, folder):
-        self.programs, self.folder = pathlib.Path(programs).resolve(), pathlib.Path(folder)
+    def __init__(self, programs, folder, hosts=1):
+        self.programs, self.folder, self.hosts = pathlib.Path(programs).resolve(), pathlib.Path(folder), hosts
         self.data = self.folder / "data"
         self.running = []
 
@@ -46,12 +46,26 @@ class Fleet:
             f'listen = "127.0.0.1:0"\ndata_dir = "{self.data}"\n[agents]\nheartbeat_seconds = 2\n'
             f'[ssm]\nlisten = "127.0.0.1:0"\naccount = "123456789012"\n'
         )
-        log = self.spawn("controller", "fleetwright", "serve", "--config", config)
-        self.address, self.plain = until("the controller is ready", lambda: addresses(log))
+        self.serve()
         self.authority = self.data / "authority/authority.pem"
         key = self.types("access", "key", "create", "-o", "json")
         self.key, self.secret = key["access_key_id"], key["secret_access_key"]
-        self.agent()
+        if self.hosts:
+            self.agent()
+
+    def serve(self):
+        log = self.spawn("controller", "fleetwright", "serve", "--config", self.folder / "fleetwright.toml")
+        self.address, self.plain = until("the controller is ready", lambda: addresses(log))
+
+    def kill(self):
+        """Kills the controller as nothing else does: without a word."""
+        self.running[0].kill()
+        self.running.pop(0).wait()
+
+    def again(self):
+        """Starts the controller that was killed, on the ports that it gets now."""
+        self.serve()
+        self.running.insert(0, self.running.pop())
 
     def agent(self):
         made = self.types("activation", "create", "--name", "this-host", "-o", "json")

@@ -19,6 +19,8 @@ use crate::tables::{PARAMETER_LABEL, PARAMETER_VERSION};
 
 /// How many names one call may ask for.
 pub const NAMES_MAX: usize = 10;
+/// Of names that are too many, what a refusal repeats.
+const SHOWN_NAMES_CHARS: usize = 2_000;
 
 /// Whether secrets are to be opened. Without, their ciphertext is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +97,10 @@ pub(super) fn check_names(names: &[String]) -> Result<(), ParameterError> {
         1..=NAMES_MAX => return Ok(()),
         _ => format!("Member must have length less than or equal to {NAMES_MAX}."),
     };
+    // Who sends a hundred thousand names does not get them all back.
+    let shown: String = names.join(", ").chars().take(SHOWN_NAMES_CHARS).collect();
     Err(Fault::Validation.because(format!(
-        "1 validation error detected: Value '[{}]' at 'names' failed to satisfy constraint: {constraint}",
-        names.join(", ")
+        "1 validation error detected: Value '[{shown}]' at 'names' failed to satisfy constraint: {constraint}"
     )))
 }
 

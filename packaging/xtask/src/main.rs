@@ -35,7 +35,7 @@ enum Task {
     },
     /// Everything that has to hold before a push: format, lints, tests, and the Windows side where it can be checked
     Test,
-    /// Real SSM clients (the AWS command line, boto3, the JavaScript SDK and libraries on them) against the programs
+    /// Real SSM clients (the AWS command line, boto3, SDKs of JavaScript and Rust, libraries) against the programs
     TestClients,
     /// Format and lints only
     Lint,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use anyhow::{Context, Result, bail};
 
@@ -33,6 +33,40 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     program(Path::new(&cargo), &arguments)
+}
+
+/// A program that runs while something else is done. It ends with this value.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    name: String,
+    child: Child,
+}
+
+/// Starts cargo, which goes on by itself.
+pub(crate) fn cargo_beside(arguments: &[&str]) -> Result<Beside> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    say(&format!("$ cargo {} &", arguments.join(" ")));
+    let child = Command::new(cargo).args(arguments).current_dir(root()).spawn();
+    Ok(Beside { name: "cargo".to_owned(), child: child.context("cannot start cargo")? })
+}
+
+impl Beside {
+    /// Waits until it has ended; fails when it did.
+    pub(crate) fn wait(mut self) -> Result<()> {
+        let status = self.child.wait().with_context(|| format!("cannot wait for {}", self.name))?;
+        if !status.success() {
+            bail!("{} ended with {status}", self.name);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // One that has ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Runs a program; fails when it does.

@@ -243,6 +243,9 @@ async fn several_at_once() {
     let words = "Value '[a, b, c, d, e, f, g, h, i, j, k]' at 'names' failed to satisfy constraint: Member must have \
                  length less than or equal to 10.";
     check(read::get_many(&house, &eleven, Decryption::No).await, Fault::Validation, words);
+    let flood = vec!["name".to_owned(); 100_000];
+    let refused = read::get_many(&house, &flood, Decryption::No).await.unwrap_err();
+    assert!(refused.message.len() < 2_200, "{}", refused.message.len());
     check(read::get_many(&house, &[], Decryption::No).await, Fault::Validation, "greater than or equal to 1");
     let gone = delete::delete_many(&house, &names(&["a", "none", "a"]), None).await.unwrap();
     assert_eq!(gone, Deleted { deleted: names(&["a"]), invalid: names(&["none"]) });
