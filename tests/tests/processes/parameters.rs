@@ -20,7 +20,7 @@ fn types_with(site: &Site, words: &[&str], input: &str) -> Ended {
 }
 
 /// Every file below a folder that has the text in it.
-fn files_with(folder: &Path, text: &str, found: &mut Vec<String>) {
+pub(crate) fn files_with(folder: &Path, text: &str, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
