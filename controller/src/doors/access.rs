@@ -11,11 +11,12 @@ use tonic::{Code, Status};
 
 use crate::access::Principal;
 use crate::access::policy::actions::Group;
-use crate::access::policy::{Action, Resource, authorize};
+use crate::access::policy::{Action, Kind, Resource, authorize};
 use crate::audit::{Event, Outcome};
 use crate::authority::{CertificateRefusal, Identity};
 use crate::error::Refusal;
 use crate::house::House;
+use crate::parameters::names::{self, ParameterName};
 
 /// Who is at the other end of a connection. Judged once, when the connection opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,8 @@ pub enum Caller {
     Operator,
     /// An operator who may do this with the fleet as such: asked before the rpc is reached.
     OperatorFor(Action),
-    /// An operator of the administrators: policies give it to nobody else yet.
+    /// An operator of the administrators, and nobody else: it says what the controller does later without asking anybody,
+    /// and who could write that could run anything anywhere.
     Administrator,
     /// An operator; the rpc itself asks whether he may do this with what its request names, through [`Asker`].
     Asks(Action),
@@ -83,57 +85,87 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Documents/ShareDocument", Caller::Asks(Action::ModifyDocumentPermission)),
     ("/fleetwright.control.v1.Documents/ChangeDocumentTags", Caller::Asks(Action::AddTagsToResource)),
     ("/fleetwright.control.v1.Documents/UploadAttachment", Caller::Operator),
-    ("/fleetwright.control.v1.Parameters/PutParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/GetParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/ListParameters", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/GetParameterHistory", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/LabelParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/DeleteParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/ChangeParameterTags", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/CreateKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/ListKeys", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/ChangeKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/RotateKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/RotateRootKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Backups/TakeBackup", Caller::Administrator),
+    ("/fleetwright.control.v1.Parameters/PutParameter", Caller::Asks(Action::PutParameter)),
+    ("/fleetwright.control.v1.Parameters/GetParameter", Caller::Asks(Action::GetParameter)),
+    ("/fleetwright.control.v1.Parameters/ListParameters", Caller::Asks(Action::DescribeParameters)),
+    ("/fleetwright.control.v1.Parameters/GetParameterHistory", Caller::Asks(Action::GetParameterHistory)),
+    ("/fleetwright.control.v1.Parameters/LabelParameter", Caller::Asks(Action::LabelParameterVersion)),
+    ("/fleetwright.control.v1.Parameters/DeleteParameter", Caller::Asks(Action::DeleteParameter)),
+    ("/fleetwright.control.v1.Parameters/ChangeParameterTags", Caller::Asks(Action::AddTagsToResource)),
+    ("/fleetwright.control.v1.Keys/CreateKey", Caller::Asks(Action::CreateKey)),
+    ("/fleetwright.control.v1.Keys/ListKeys", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/ChangeKey", Caller::Asks(Action::ChangeKey)),
+    ("/fleetwright.control.v1.Keys/RotateKey", Caller::Asks(Action::RotateKey)),
+    ("/fleetwright.control.v1.Keys/RotateRootKey", Caller::Operator),
+    ("/fleetwright.control.v1.Backups/TakeBackup", Caller::OperatorFor(Action::Backup)),
     ("/fleetwright.control.v1.Associations/CreateAssociation", Caller::Administrator),
     ("/fleetwright.control.v1.Associations/UpdateAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/GetAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListAssociations", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListAssociationVersions", Caller::Administrator),
+    ("/fleetwright.control.v1.Associations/GetAssociation", Caller::Asks(Action::DescribeAssociation)),
+    ("/fleetwright.control.v1.Associations/ListAssociations", Caller::Operator),
+    (
+        "/fleetwright.control.v1.Associations/ListAssociationVersions",
+        Caller::Asks(Action::ListAssociationVersions),
+    ),
     ("/fleetwright.control.v1.Associations/RunAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/DeleteAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListAssociationNodes", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListExecutions", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListExecutionTargets", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/GetRunOutput", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/CreateWindow", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/ListWindows", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/GetWindow", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/UpdateWindow", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/DeleteWindow", Caller::Administrator),
+    ("/fleetwright.control.v1.Associations/DeleteAssociation", Caller::Asks(Action::DeleteAssociation)),
+    ("/fleetwright.control.v1.Associations/ListAssociationNodes", Caller::Asks(Action::DescribeAssociation)),
+    (
+        "/fleetwright.control.v1.Associations/ListExecutions",
+        Caller::Asks(Action::DescribeAssociationExecutions),
+    ),
+    (
+        "/fleetwright.control.v1.Associations/ListExecutionTargets",
+        Caller::Asks(Action::DescribeAssociationExecutionTargets),
+    ),
+    ("/fleetwright.control.v1.Associations/GetRunOutput", Caller::Asks(Action::GetOutput)),
+    ("/fleetwright.control.v1.Windows/CreateWindow", Caller::Asks(Action::CreateMaintenanceWindow)),
+    ("/fleetwright.control.v1.Windows/ListWindows", Caller::OperatorFor(Action::DescribeMaintenanceWindows)),
+    ("/fleetwright.control.v1.Windows/GetWindow", Caller::Asks(Action::GetMaintenanceWindow)),
+    ("/fleetwright.control.v1.Windows/UpdateWindow", Caller::Asks(Action::UpdateMaintenanceWindow)),
+    ("/fleetwright.control.v1.Windows/DeleteWindow", Caller::Asks(Action::DeleteMaintenanceWindow)),
     ("/fleetwright.control.v1.Windows/RegisterTarget", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/DeregisterTarget", Caller::Administrator),
+    (
+        "/fleetwright.control.v1.Windows/DeregisterTarget",
+        Caller::Asks(Action::DeregisterTargetFromMaintenanceWindow),
+    ),
     ("/fleetwright.control.v1.Windows/RegisterTask", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/DeregisterTask", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/ListWindowExecutions", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/GetWindowExecution", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/CancelWindowExecution", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/PreviewWindow", Caller::Administrator),
-    ("/fleetwright.control.v1.Windows/ExplainWindow", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/PutCalendar", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/ListCalendars", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/GetCalendar", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/DeleteCalendar", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/GetCalendarState", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/ShowInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/DiffInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/QueryInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/CountInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/PutInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Compliance/SummarizeCompliance", Caller::Administrator),
-    ("/fleetwright.control.v1.Compliance/ListCompliance", Caller::Administrator),
-    ("/fleetwright.control.v1.Compliance/PutCompliance", Caller::Administrator),
+    (
+        "/fleetwright.control.v1.Windows/DeregisterTask",
+        Caller::Asks(Action::DeregisterTaskFromMaintenanceWindow),
+    ),
+    (
+        "/fleetwright.control.v1.Windows/ListWindowExecutions",
+        Caller::Asks(Action::DescribeMaintenanceWindowExecutions),
+    ),
+    (
+        "/fleetwright.control.v1.Windows/GetWindowExecution",
+        Caller::Asks(Action::GetMaintenanceWindowExecution),
+    ),
+    (
+        "/fleetwright.control.v1.Windows/CancelWindowExecution",
+        Caller::Asks(Action::CancelMaintenanceWindowExecution),
+    ),
+    (
+        "/fleetwright.control.v1.Windows/PreviewWindow",
+        Caller::Asks(Action::DescribeMaintenanceWindowSchedule),
+    ),
+    ("/fleetwright.control.v1.Windows/ExplainWindow", Caller::Asks(Action::GetMaintenanceWindowExecution)),
+    ("/fleetwright.control.v1.Calendars/PutCalendar", Caller::Asks(Action::UpdateDocument)),
+    ("/fleetwright.control.v1.Calendars/ListCalendars", Caller::OperatorFor(Action::ListDocuments)),
+    ("/fleetwright.control.v1.Calendars/GetCalendar", Caller::Asks(Action::GetDocument)),
+    ("/fleetwright.control.v1.Calendars/DeleteCalendar", Caller::Asks(Action::DeleteDocument)),
+    ("/fleetwright.control.v1.Calendars/GetCalendarState", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/ShowInventory", Caller::Asks(Action::ListInventoryEntries)),
+    ("/fleetwright.control.v1.Inventory/DiffInventory", Caller::Asks(Action::ListInventoryEntries)),
+    ("/fleetwright.control.v1.Inventory/QueryInventory", Caller::OperatorFor(Action::GetInventory)),
+    ("/fleetwright.control.v1.Inventory/CountInventory", Caller::OperatorFor(Action::GetInventory)),
+    ("/fleetwright.control.v1.Inventory/PutInventory", Caller::Asks(Action::PutInventory)),
+    (
+        "/fleetwright.control.v1.Compliance/SummarizeCompliance",
+        Caller::OperatorFor(Action::ListComplianceSummaries),
+    ),
+    ("/fleetwright.control.v1.Compliance/ListCompliance", Caller::OperatorFor(Action::ListComplianceItems)),
+    ("/fleetwright.control.v1.Compliance/PutCompliance", Caller::Asks(Action::PutComplianceItems)),
     ("/fleetwright.control.v1.Access/CreateAccessKey", Caller::Asks(Action::CreateAccessKey)),
     ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
     ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Asks(Action::ChangeAccessKey)),
@@ -165,13 +197,22 @@ pub struct Asker {
     /// What the audit log calls it, when no policy has a word for it.
     rpc: Option<&'static str>,
     asked: Arc<AtomicBool>,
+    /// Whether he was let see a secret.
+    opened: Arc<AtomicBool>,
     /// What he wanted to do it with, for the audit log.
     about: Arc<Mutex<Vec<String>>>,
 }
 
 impl Asker {
     fn new(principal: Principal, action: Action) -> Self {
-        Self { principal, action, rpc: None, asked: Arc::default(), about: Arc::default() }
+        Self {
+            principal,
+            action,
+            rpc: None,
+            asked: Arc::default(),
+            opened: Arc::default(),
+            about: Arc::default(),
+        }
     }
 
     /// An administrator, for tests that go around the listener.
@@ -196,6 +237,14 @@ impl Asker {
         self.asked.store(true, Ordering::Relaxed);
         self.tell(resource.to_string());
         Ok(authorize(house, &self.principal, action, resource)?)
+    }
+
+    /// Whether he may see what is sealed under this key; what is under none is no secret.
+    pub fn may_open(&self, house: &House, key: Option<&str>) -> Result<(), Refusal> {
+        let Some(key) = key else { return Ok(()) };
+        self.may_do(house, Action::Decrypt, &Resource::Named(Kind::Key, key))?;
+        self.opened.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// What the audit log is to say that this is about.
@@ -266,15 +315,16 @@ fn administrator(principal: Principal, path: &'static str) -> Result<Asker, Refu
         let name = &principal.name;
         return Err(Refusal::denied(format!("operator {name} may not {rpc}: only administrators may")));
     }
-    let looks = ["Get", "List", "Show", "Diff", "Query", "Count", "Preview", "Explain", "Summarize"];
-    let opens_secrets = rpc == "GetParameter" || rpc == "GetParameterHistory" || rpc == "TakeBackup";
-    let action = match looks.iter().any(|look| rpc.starts_with(look)) && !opens_secrets {
-        true => Action::GetStatus,
-        false => Action::UpdateServiceSetting,
-    };
-    let asker = Asker { rpc: Some(rpc), ..Asker::new(principal, action) };
+    let asker = Asker { rpc: Some(rpc), ..Asker::new(principal, Action::UpdateServiceSetting) };
     asker.asked.store(true, Ordering::Relaxed);
     Ok(asker)
+}
+
+/// The name that a parameter is kept under, however it was written.
+pub fn parameter_name(written: &str) -> Result<String, Refusal> {
+    let key = names::Reference::parse(written).map(|reference| reference.key.to_string());
+    let key = key.or_else(|_| ParameterName::parse_new(written).map(|_| written.to_owned()));
+    key.map_err(|_| Refusal::denied("no policy allows a parameter whose name is none"))
 }
 
 fn of_fleet(house: &House, principal: Principal, action: Action) -> Result<Asker, Refusal> {
@@ -322,9 +372,9 @@ pub async fn log(house: &House, asker: &Asker, answer: &http::HeaderMap) -> Resu
             note_denial(house, denied);
             Ok(())
         }
-        _ if asker.action.group() == Group::Read => Ok(()),
+        _ if asker.action.group() == Group::Read && !asker.opened.load(Ordering::Relaxed) => Ok(()),
         Some(status) => house.audit.note(asker.event(now, Outcome::Failed, format!("{:?}", status.code()))),
-        None if asker.action.group() == Group::Administer => Ok(()),
+        None if asker.action.changes_access() => Ok(()),
         None => house.audit.note_durably(asker.event(now, Outcome::Done, String::new())).await,
     }
 }
@@ -371,7 +421,6 @@ mod tests {
     use super::*;
     use crate::access::credentials::{self, CredentialWish, Issued};
     use crate::access::operators;
-    use crate::access::policy::Kind;
     use crate::tests::test_house;
 
     #[test]

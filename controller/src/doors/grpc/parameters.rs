@@ -12,8 +12,9 @@ use fleetwright_proto::control::{
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::doors::access::operator;
-use crate::error::Kind;
+use crate::access::policy::{Action, Resource};
+use crate::doors::access::{Asker, parameter_name};
+use crate::error::{Kind, Refusal};
 use crate::house::House;
 use crate::parameters::fault::ParameterError;
 use crate::parameters::filters::FilterWish;
@@ -37,6 +38,23 @@ impl ParametersDoor {
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
     }
+
+    /// Whether the caller may do this with the parameter, under whichever of its names he called it.
+    fn ask(&self, asker: &Asker, action: Action, called: &str) -> Result<(), Refusal> {
+        asker.may_do(&self.house, action, &Resource::Parameter(&parameter_name(called)?))
+    }
+
+    /// Whether the caller may look into a list. Who may read the values below a path may know their names.
+    fn ask_for_list(&self, asker: &Asker, request: &ListParametersRequest) -> Result<(), Refusal> {
+        let fleet = || asker.may(&self.house, &Resource::Fleet);
+        let below = |path| asker.may_do(&self.house, Action::GetParametersByPath, &Resource::Path(path));
+        match (request.values, request.path.as_str()) {
+            (false, "") => fleet(),
+            (false, path) => fleet().or_else(|_| below(path)),
+            (true, "") => below("/"),
+            (true, path) => below(path),
+        }
+    }
 }
 
 impl From<ParameterError> for Status {
@@ -51,8 +69,10 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<PutParameterRequest>,
     ) -> Result<Response<PutParameterResponse>, Status> {
-        let by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
+        let by = asker.principal.name.to_string();
         let request = request.into_inner();
+        self.ask(&asker, asker.action, &request.name)?;
         let some = |text: String| (!text.is_empty()).then_some(text);
         let wish = PutWish {
             name: request.name,
@@ -76,9 +96,13 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<GetParameterRequest>,
     ) -> Result<Response<GetParameterResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let GetParameterRequest { name, decrypt } = request.into_inner();
+        self.ask(&asker, asker.action, &name)?;
         let found = read::get(&self.house, &name, decryption(decrypt)).await?;
+        if decrypt {
+            asker.may_open(&self.house, found.key_id.as_deref())?;
+        }
         Ok(Response::new(GetParameterResponse { parameter: Some(of_read(found, decrypt)) }))
     }
 
@@ -86,8 +110,9 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<ListParametersRequest>,
     ) -> Result<Response<ListParametersResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
+        self.ask_for_list(&asker, &request)?;
         let after = page::after::<String>(&request.page_token)?.map(|key| key.parse()).transpose()?;
         let mut filters: Vec<_> = request.filters.into_iter().map(filter).collect();
         if !request.path.is_empty() {
@@ -104,7 +129,12 @@ impl Parameters for ParametersDoor {
                     // The version that is described, though there may be a newer one by now.
                     let name = format!("{}:{}", metadata.name, metadata.version);
                     match read::get(&self.house, &name, decryption(request.decrypt)).await {
-                        Ok(found) => Some(found.value.expose().to_owned()),
+                        Ok(found) => {
+                            if request.decrypt {
+                                asker.may_open(&self.house, found.key_id.as_deref())?;
+                            }
+                            Some(found.value.expose().to_owned())
+                        }
                         // Deleted since: it is not there any more.
                         Err(error) if error.fault.kind() == Kind::NotFound => continue,
                         Err(error) => return Err(error.into()),
@@ -122,11 +152,15 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<GetParameterHistoryRequest>,
     ) -> Result<Response<GetParameterHistoryResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let GetParameterHistoryRequest { name, decrypt, page_size, page_token } = request.into_inner();
+        self.ask(&asker, asker.action, &name)?;
         let after = page::after(&page_token)?;
         let limit = page::size(page_size);
         let (entries, next) = history::history(&self.house, &name, decryption(decrypt), after, limit).await?;
+        for entry in entries.iter().filter(|_| decrypt) {
+            asker.may_open(&self.house, entry.record.key_id.as_deref())?;
+        }
         let versions = entries.into_iter().map(|entry| of_history(entry, decrypt)).collect();
         Ok(Response::new(GetParameterHistoryResponse { versions, next_page_token: page::token(next) }))
     }
@@ -135,8 +169,14 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<LabelParameterRequest>,
     ) -> Result<Response<LabelParameterResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let LabelParameterRequest { name, version, add, remove } = request.into_inner();
+        if !add.is_empty() || remove.is_empty() {
+            self.ask(&asker, asker.action, &name)?;
+        }
+        if !remove.is_empty() {
+            self.ask(&asker, Action::UnlabelParameterVersion, &name)?;
+        }
         let mut done = Labelled::default();
         if !add.is_empty() || remove.is_empty() {
             done = labels::label(&self.house, &name, (version > 0).then_some(version), &add).await?;
@@ -155,8 +195,10 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<DeleteParameterRequest>,
     ) -> Result<Response<DeleteParameterResponse>, Status> {
-        operator(request.extensions())?;
-        delete::delete(&self.house, &request.into_inner().name).await?;
+        let asker = Asker::of(request.extensions())?;
+        let name = request.into_inner().name;
+        self.ask(&asker, asker.action, &name)?;
+        delete::delete(&self.house, &name).await?;
         Ok(Response::new(DeleteParameterResponse {}))
     }
 
@@ -164,8 +206,17 @@ impl Parameters for ParametersDoor {
         &self,
         request: Request<ChangeParameterTagsRequest>,
     ) -> Result<Response<ChangeParameterTagsResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let ChangeParameterTagsRequest { name, set, remove } = request.into_inner();
+        if !set.is_empty() {
+            self.ask(&asker, Action::AddTagsToResource, &name)?;
+        }
+        if !remove.is_empty() {
+            self.ask(&asker, Action::RemoveTagsFromResource, &name)?;
+        }
+        if set.is_empty() && remove.is_empty() {
+            self.ask(&asker, Action::ListTagsForResource, &name)?;
+        }
         let tags = match set.is_empty() && remove.is_empty() {
             true => tags::list(&self.house, &name).await?,
             false => tags::change(&self.house, &name, &set.into_iter().collect(), &remove).await?,

@@ -20,7 +20,8 @@ use fleetwright_store::Reverse;
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::doors::access::operator;
+use crate::access::policy::{Action, Kind, Resource};
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::windows::fault::WindowError;
@@ -50,6 +51,25 @@ impl WindowsDoor {
     async fn window(&self, wanted: &str) -> Result<WindowId, WindowError> {
         operations::resolve(&self.house, wanted).await
     }
+
+    /// The window that is wanted, if the caller may do what his rpc does with it.
+    async fn asked(&self, asker: &Asker, wanted: &str) -> Result<WindowId, Status> {
+        let id = self.window(wanted).await?;
+        self.ask(asker, asker.action, &id)?;
+        Ok(id)
+    }
+
+    /// The execution that is wanted, if the caller may do what his rpc does with its window.
+    async fn asked_run(&self, asker: &Asker, execution: &str) -> Result<ExecutionId, Status> {
+        let id: ExecutionId = parse(execution)?;
+        let record = executions::get(&self.house, &id).await?;
+        self.ask(asker, asker.action, &record.window)?;
+        Ok(id)
+    }
+
+    fn ask(&self, asker: &Asker, action: Action, window: &WindowId) -> Result<(), Refusal> {
+        asker.may_do(&self.house, action, &Resource::Named(Kind::Window, window.as_str()))
+    }
 }
 
 /// An id as it came; one of another form names nothing that exists.
@@ -63,9 +83,12 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<CreateWindowRequest>,
     ) -> Result<Response<CreateWindowResponse>, Status> {
-        let created_by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let CreateWindowRequest { settings, tags, client_token } = request.into_inner();
-        let wish = views::wish(settings.unwrap_or_default());
+        let settings = settings.unwrap_or_default();
+        asker.may(&self.house, &Resource::Named(Kind::Window, settings.name()))?;
+        let created_by = asker.principal.name.to_string();
+        let wish = views::wish(settings);
         let new = NewWindow { wish, tags: tags.into_iter().collect(), client_token, created_by };
         let id = operations::create(&self.house, new).await?;
         let window = views::window(&id, operations::get(&self.house, &id).await?);
@@ -89,7 +112,10 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<GetWindowRequest>,
     ) -> Result<Response<GetWindowResponse>, Status> {
-        let id = self.window(&request.into_inner().window).await?;
+        let asker = Asker::of(request.extensions())?;
+        let id = self.asked(&asker, &request.into_inner().window).await?;
+        self.ask(&asker, Action::DescribeMaintenanceWindowTargets, &id)?;
+        self.ask(&asker, Action::DescribeMaintenanceWindowTasks, &id)?;
         let whole = operations::whole(&self.house, &id).await?;
         Ok(Response::new(GetWindowResponse {
             window: Some(views::window(&id, whole.window)),
@@ -102,8 +128,9 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<UpdateWindowRequest>,
     ) -> Result<Response<UpdateWindowResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let UpdateWindowRequest { window, settings } = request.into_inner();
-        let id = self.window(&window).await?;
+        let id = self.asked(&asker, &window).await?;
         let wish = views::wish(settings.unwrap_or_default());
         let record = operations::update(&self.house, &id, wish, Change::Keep).await?;
         Ok(Response::new(UpdateWindowResponse { window: Some(views::window(&id, record)) }))
@@ -113,9 +140,9 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<DeleteWindowRequest>,
     ) -> Result<Response<DeleteWindowResponse>, Status> {
-        let by = operator(request.extensions())?;
-        let id = self.window(&request.into_inner().window).await?;
-        if !operations::delete(&self.house, &id, &by).await? {
+        let asker = Asker::of(request.extensions())?;
+        let id = self.asked(&asker, &request.into_inner().window).await?;
+        if !operations::delete(&self.house, &id, &asker.principal.name).await? {
             operations::get(&self.house, &id).await?;
         }
         Ok(Response::new(DeleteWindowResponse { window_id: id.into() }))
@@ -146,8 +173,9 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<DeregisterTargetRequest>,
     ) -> Result<Response<DeregisterTargetResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let DeregisterTargetRequest { window, target_id, safe } = request.into_inner();
-        let window = self.window(&window).await?;
+        let window = self.asked(&asker, &window).await?;
         let safety = if safe { Safety::Safe } else { Safety::Unsafe };
         targets::deregister(&self.house, &window, &parse(&target_id)?, safety).await?;
         Ok(Response::new(DeregisterTargetResponse {}))
@@ -169,8 +197,9 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<DeregisterTaskRequest>,
     ) -> Result<Response<DeregisterTaskResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let DeregisterTaskRequest { window, task_id } = request.into_inner();
-        let window = self.window(&window).await?;
+        let window = self.asked(&asker, &window).await?;
         tasks::deregister(&self.house, &window, &parse(&task_id)?).await?;
         Ok(Response::new(DeregisterTaskResponse {}))
     }
@@ -179,8 +208,9 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<ListWindowExecutionsRequest>,
     ) -> Result<Response<ListWindowExecutionsResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ListWindowExecutionsRequest { window, page_size, page_token } = request.into_inner();
-        let window = self.window(&window).await?;
+        let window = self.asked(&asker, &window).await?;
         let after = page::after::<(u64, ExecutionId)>(&page_token)?;
         let after = after.map(|(time, id)| (window.clone(), Reverse(time), id));
         let (found, next) =
@@ -195,7 +225,8 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<GetWindowExecutionRequest>,
     ) -> Result<Response<GetWindowExecutionResponse>, Status> {
-        let id: ExecutionId = parse(&request.into_inner().execution_id)?;
+        let asker = Asker::of(request.extensions())?;
+        let id = self.asked_run(&asker, &request.into_inner().execution_id).await?;
         let (execution, tasks) = executions::tasks(&self.house, &id).await?;
         Ok(Response::new(GetWindowExecutionResponse {
             execution: Some(views::execution(&id, &execution)),
@@ -207,9 +238,9 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<CancelWindowExecutionRequest>,
     ) -> Result<Response<CancelWindowExecutionResponse>, Status> {
-        let by = operator(request.extensions())?;
-        let id: ExecutionId = parse(&request.into_inner().execution_id)?;
-        let execution = executions::cancel(&self.house, &id, &by).await?;
+        let asker = Asker::of(request.extensions())?;
+        let id = self.asked_run(&asker, &request.into_inner().execution_id).await?;
+        let execution = executions::cancel(&self.house, &id, &asker.principal.name).await?;
         let execution = Some(views::execution(&id, &execution));
         Ok(Response::new(CancelWindowExecutionResponse { execution }))
     }
@@ -218,8 +249,11 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<PreviewWindowRequest>,
     ) -> Result<Response<PreviewWindowResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let PreviewWindowRequest { window, occurrences } = request.into_inner();
-        let id = self.window(&window).await?;
+        let id = self.asked(&asker, &window).await?;
+        self.ask(&asker, Action::DescribeMaintenanceWindowTargets, &id)?;
+        self.ask(&asker, Action::DescribeMaintenanceWindowTasks, &id)?;
         let count = if occurrences == 0 { PREVIEWED } else { occurrences as usize };
         let seen = preview::preview(&self.house, &id, count).await?;
         let window = &seen.whole.window;
@@ -243,8 +277,10 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<ExplainWindowRequest>,
     ) -> Result<Response<ExplainWindowResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ExplainWindowRequest { execution_id, task } = request.into_inner();
-        let why = explain::explain(&self.house, &parse(&execution_id)?, &task).await?;
+        let execution = self.asked_run(&asker, &execution_id).await?;
+        let why = explain::explain(&self.house, &execution, &task).await?;
         let facts = why.facts.into_iter();
         Ok(Response::new(ExplainWindowResponse {
             reason_code: why.code,

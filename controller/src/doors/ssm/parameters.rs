@@ -1,11 +1,13 @@
 //! Parameter Store in the API's shapes.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::call::{Answer, Call, Page, Tag, answer, done};
 use super::fault::Fault;
-use super::tags;
+use super::{permit, tags};
 use crate::parameters::filters::FilterWish;
 use crate::parameters::list::{self, PathWish};
 use crate::parameters::names::{Depth, ParameterKey};
@@ -24,6 +26,16 @@ fn decryption(wanted: bool) -> Decryption {
     if wanted { Decryption::Yes } else { Decryption::No }
 }
 
+/// Nothing is answered of what somebody may read but not open.
+fn may_open<'k>(
+    call: &Call<'_>,
+    wanted: bool,
+    keys: impl IntoIterator<Item = &'k Option<String>>,
+) -> Result<(), Fault> {
+    let keys: BTreeSet<&str> = keys.into_iter().filter_map(Option::as_deref).filter(|_| wanted).collect();
+    keys.into_iter().try_for_each(|key| permit::opens(call.house, &call.caller, key))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Get {
@@ -35,6 +47,7 @@ struct Get {
 pub(super) async fn get(call: Call<'_>, input: Value) -> Answer {
     let Get { name, with_decryption } = Call::read(input)?;
     let found = read::get(call.house, &name, decryption(with_decryption)).await?;
+    may_open(&call, with_decryption, [&found.key_id])?;
     answer(&views::One { parameter: views::Parameter::new(&call, &found) })
 }
 
@@ -49,6 +62,7 @@ struct Names {
 pub(super) async fn get_many(call: Call<'_>, input: Value) -> Answer {
     let Names { names, with_decryption } = Call::read(input)?;
     let many = read::get_many(call.house, &names, decryption(with_decryption)).await?;
+    may_open(&call, with_decryption, many.parameters.iter().map(|found| &found.key_id))?;
     let parameters = many.parameters.iter().map(|found| views::Parameter::new(&call, found)).collect();
     answer(&views::Several { parameters, invalid_parameters: many.invalid })
 }
@@ -98,6 +112,7 @@ pub(super) async fn by_path(call: Call<'_>, input: Value) -> Answer {
         limit: page.size,
     };
     let found = list::by_path(call.house, &wish).await?;
+    may_open(&call, with_decryption, found.items.iter().map(|found| &found.key_id))?;
     answer(&views::Paged {
         parameters: found.items.iter().map(|found| views::Parameter::new(&call, found)).collect(),
         next_token: page.token(found.next.as_ref().map(ParameterKey::as_str)),
@@ -143,6 +158,7 @@ pub(super) async fn history(call: Call<'_>, input: Value) -> Answer {
     let Get { name, with_decryption } = Call::read(input)?;
     let (found, next) =
         former::history(call.house, &name, decryption(with_decryption), page.after()?, page.size).await?;
+    may_open(&call, with_decryption, found.iter().map(|entry| &entry.record.key_id))?;
     answer(&views::Paged {
         parameters: found.into_iter().map(views::Former::from).collect(),
         next_token: page.token(next),

@@ -11,10 +11,10 @@ use crate::audit::{Event, Outcome};
 use crate::commands;
 use crate::documents::find;
 use crate::documents::names::Reference;
+use crate::doors::access::parameter_name;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::operations::resolve;
-use crate::parameters::names::{self, ParameterName};
 
 /// Refuses what no policy allows. What a command is sent to is asked about where its targets are resolved.
 pub(super) async fn check(
@@ -52,7 +52,7 @@ pub(super) async fn check(
                 return Err(only_administrators(principal, action).into());
             }
             for name in names_of(input) {
-                ask(Resource::Parameter(&parameter(name)?))?;
+                ask(Resource::Parameter(&parameter_name(name)?))?;
             }
         }
         [Kind::Path] => ask(Resource::Path(text("Path").unwrap_or("/")))?,
@@ -72,11 +72,18 @@ pub(super) async fn check(
                 Kind::Session => "SessionId",
                 _ => "Name",
             };
-            ask(Resource::Named(*kind, text(field).unwrap_or_default()))?;
+            // What is being made has no id yet.
+            ask(Resource::Named(*kind, text(field).or_else(|| text("Name")).unwrap_or_default()))?;
         }
         _ => return Err(only_administrators(principal, action).into()),
     }
     Ok(())
+}
+
+/// Whether the caller may see what is sealed under this key.
+pub(super) fn opens(house: &House, principal: &Principal, key: &str) -> Result<(), Fault> {
+    let key = Resource::Named(Kind::Key, key);
+    Ok(authorize(house, principal, Action::Decrypt, &key).map_err(Refusal::from)?)
 }
 
 /// What a window or an association does later is done by the controller, and asked of nobody then: whoever could write
@@ -148,13 +155,6 @@ fn names_of(input: &Value) -> impl Iterator<Item = &str> {
     input.get("Name").into_iter().chain(many).filter_map(Value::as_str)
 }
 
-/// The name that a parameter is kept under, however it was written.
-fn parameter(written: &str) -> Result<String, Refusal> {
-    let key = names::Reference::parse(written).map(|reference| reference.key.to_string());
-    let key = key.or_else(|_| ParameterName::parse_new(written).map(|_| written.to_owned()));
-    key.map_err(|_| Refusal::denied("no policy allows a parameter whose name is none"))
-}
-
 async fn document(house: &House, principal: &Principal, action: Action, called: &str) -> Result<(), Refusal> {
     let name = Reference::parse(called, "").map_err(Refusal::from)?.name.to_string();
     let tags = find::tags_of(house, &name).await?;
@@ -184,7 +184,7 @@ async fn tagged(
     match kind {
         "Document" => document(house, principal, action, id).await,
         "ManagedInstance" => node(house, principal, action, id).await,
-        "Parameter" => Ok(authorize(house, principal, action, &Resource::Parameter(&parameter(id)?))?),
+        "Parameter" => Ok(authorize(house, principal, action, &Resource::Parameter(&parameter_name(id)?))?),
         _ => Err(Refusal::denied(format!(
             "operator {} may not {action} on this: only administrators may",
             principal.name
