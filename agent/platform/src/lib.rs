@@ -22,6 +22,7 @@ mod gathering;
 pub mod inventory;
 #[cfg(target_os = "linux")]
 mod linux;
+pub mod memory;
 pub mod process;
 pub mod service;
 mod stop;

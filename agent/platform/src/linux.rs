@@ -2,6 +2,7 @@
 
 mod child;
 mod inventory;
+pub(crate) mod memory;
 mod tree;
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};

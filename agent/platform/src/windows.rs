@@ -4,6 +4,7 @@
 
 mod child;
 mod inventory;
+pub(crate) mod memory;
 pub(crate) mod service;
 mod system;
 

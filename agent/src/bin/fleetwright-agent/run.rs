@@ -1,5 +1,6 @@
 //! `fleetwright-agent run`: the agent as a process, from its first look for an enrolment to its end.
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use fleetwright_agent::state_folder::StateFolder;
 use fleetwright_agent::status::LinkStatus;
 use fleetwright_agent::update::UpdateFolder;
 use fleetwright_agent::{Agent, AgentHandle, AgentSettings, inventory, join};
+use fleetwright_platform::memory;
 use fleetwright_platform::service::{self, ServiceNews};
 use fleetwright_platform::{Request, Requests, SharedPlatform};
 use fleetwright_proto::clock::{SharedClock, SystemClock};
@@ -26,6 +28,10 @@ use crate::launcher::{Launched, Launcher, Place, RENEW_LINE, Role};
 const LOOK: Duration = Duration::from_secs(2);
 /// How long running commands may go on before the agent begins anew for another build.
 const PATIENCE: Duration = Duration::from_secs(3600);
+/// How often an agent without work looks whether it holds more memory than it needs.
+const STOCKTAKING: Duration = Duration::from_secs(10);
+/// What an agent without work uses all the time, bytes: it comes back at once, and is not given back again and again.
+const USED_AT_REST: u64 = 3 << 20;
 
 pub(crate) async fn run(
     arguments: RunArguments,
@@ -66,6 +72,7 @@ pub(crate) async fn run(
     let request = tokio::select! {
         request = asked.next() => request,
         () = another_build_waits(&updates, &clock) => Request::Renew,
+        never = stay_small(&agent, &clock) => match never {},
     };
     if request == Request::Renew {
         tracing::info!("begins anew when no command runs");
@@ -156,6 +163,19 @@ fn tell_when_reached(agent: &AgentHandle, marker: PathBuf) {
             tracing::error!("cannot tell that the controller was reached: `{}`: {error}", marker.display());
         }
     });
+}
+
+/// Gives back what work has left in memory, for ever.
+async fn stay_small(agent: &AgentHandle, clock: &SharedClock) -> Infallible {
+    let mut given_back_at = 0;
+    loop {
+        clock.sleep(STOCKTAKING).await;
+        let Some(resident) = memory::resident_bytes() else { std::future::pending().await };
+        if agent.load().running == 0 && resident > given_back_at + USED_AT_REST {
+            memory::give_back();
+            given_back_at = memory::resident_bytes().unwrap_or(resident);
+        }
+    }
 }
 
 async fn another_build_waits(updates: &UpdateFolder, clock: &SharedClock) {

@@ -12,6 +12,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use fleetwright_cli::{CompletionsArgs, Exit, GlobalOptions, Io, OperatorCommand};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Systems manager for fleets of Linux and Windows hosts, on your own machines
 #[derive(Debug, Parser)]
 #[command(name = "fleetwright", version, max_term_width = 100, propagate_version = true)]

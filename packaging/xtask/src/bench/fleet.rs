@@ -23,7 +23,9 @@ use super::process::{Place, Process, disk_bytes, folder};
 use super::run_lines::Results;
 use crate::run;
 
-/// For what follows enrolment and connecting: first inventories and their commits.
+/// For what follows connecting: agents tell their first inventory within half a minute.
+const FIRST_INVENTORIES: Duration = Duration::from_secs(40);
+/// For what follows work: commits, and memory that is given back.
 const SETTLING: Duration = Duration::from_secs(5);
 /// After the last agent is back, memory may still grow.
 const AFTER_THE_HERD: Duration = Duration::from_secs(2);
@@ -70,7 +72,7 @@ fn enrol(controller: &Controller, agents: u32, figures: &mut Figures) -> Result<
     figures.number("enroll_simulator_cpu_us", micros_each(hosts, agents));
     let connected = simulator.event("connected")?;
     figures.number("connect_seconds", connected["seconds"].as_f64().unwrap_or(f64::NAN));
-    simulator.rest(SETTLING)?;
+    simulator.rest(FIRST_INVENTORIES)?;
     figures.number("disk_bytes_per_node", per(disk_bytes(controller.data()).saturating_sub(disk), agents));
     Ok(simulator)
 }

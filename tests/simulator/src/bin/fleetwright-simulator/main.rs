@@ -16,6 +16,9 @@ use tracing_subscriber::EnvFilter;
 
 use arguments::Arguments;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match execute(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
