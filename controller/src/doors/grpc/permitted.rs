@@ -182,6 +182,7 @@ async fn windows_associations_and_keys_are_decided_one_by_one() {
             duration_hours: Some(2),
             cutoff_hours: Some(1),
             enabled: Some(true),
+            allow_unassociated_targets: Some(false),
             ..WindowSettings::default()
         })
     };
