@@ -21,7 +21,7 @@ pub mod policy;
 pub mod records;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

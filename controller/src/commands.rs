@@ -34,6 +34,7 @@ pub mod report;
 pub mod retention;
 pub mod roster;
 pub mod send;
+pub mod shipped;
 pub mod ssm_view;
 pub mod state;
 pub mod tally;

@@ -20,6 +20,7 @@ use crate::commands::notify::receiver::Sender;
 use crate::commands::notify::sign::{Secret, SecretError};
 use crate::commands::reconcile;
 use crate::commands::retention::{self, Retention};
+use crate::commands::shipped;
 use crate::documents::{self, sweep::Sweep};
 use crate::doors;
 use crate::doors::http;
@@ -124,6 +125,9 @@ impl Controller {
         reconcile::end_half_written(&house).await.map_err(StartError::Recover)?;
         departures::finish_all(&house).await.map_err(StartError::Recover)?;
         documents::delete::finish_all(&house).await.map_err(|error| StartError::Recover(error.into()))?;
+        if let Err(refusal) = shipped::keep_all(&house).await {
+            tracing::warn!(%refusal, "the texts of shipped documents are not kept yet; it is tried again every hour");
+        }
         reconcile::load(&house).await.map_err(StartError::Recover)?;
         associations::wanted::load(&house).await.map_err(StartError::Recover)?;
         let names = server_names(settings);

@@ -30,6 +30,8 @@ mod monitoring;
 mod output_shape;
 #[path = "processes/parameters.rs"]
 mod parameters;
+#[path = "processes/secret_documents.rs"]
+mod secret_documents;
 #[path = "processes/torture.rs"]
 mod torture;
 #[path = "processes/updates.rs"]

@@ -12,25 +12,25 @@ use super::{FIRST_OPERATOR, Principal, operators as ops, policies as kept};
 use crate::house::House;
 use crate::tests::{TestHouse, test_house};
 
-async fn started() -> TestHouse {
+pub(crate) async fn started() -> TestHouse {
     let test = test_house();
     ops::start(&test.house, "the first key").await.unwrap();
     test
 }
 
-fn admin(house: &House) -> Principal {
+pub(crate) fn admin(house: &House) -> Principal {
     house.access.principal(FIRST_OPERATOR).unwrap()
 }
 
 /// Makes an operator with these groups.
-async fn operator(house: &House, name: &str, groups: &[&str]) -> Principal {
+pub(crate) async fn operator(house: &House, name: &str, groups: &[&str]) -> Principal {
     let groups: BTreeSet<_> = groups.iter().map(|group| (*group).to_owned()).collect();
     let wish = NewOperator { name: name.to_owned(), description: String::new(), groups };
     ops::create(house, &admin(house), wish).await.unwrap();
     house.access.principal(name).unwrap()
 }
 
-async fn policy(house: &House, name: &str, text: &str) {
+pub(crate) async fn policy(house: &House, name: &str, text: &str) {
     let wish = PolicyWish { name: name.to_owned(), text: text.to_owned(), description: String::new() };
     kept::put(house, &admin(house), wish).await.unwrap();
 }

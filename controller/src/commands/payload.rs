@@ -10,6 +10,7 @@ use fleetwright_store::{Batch, BlobError, BlobPath};
 use sha2::{Digest, Sha256};
 
 use super::records::{CommandRecord, DocumentSource, Text};
+use super::shipped;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::keys::names::{COMMANDS, KeyName};
@@ -146,16 +147,9 @@ pub async fn document_text(
     record: &CommandRecord,
 ) -> Result<Bytes, Refusal> {
     let used = &record.document;
-    let library = fleetwright_documents::library::get(&used.name);
-    match (used.source, library) {
-        (DocumentSource::Library, Some(document)) if document.sha256 == used.sha256 => {
-            Ok(Bytes::from_static(document.text.as_bytes()))
-        }
-        (DocumentSource::Library, _) => Err(Refusal::internal(format!(
-            "this release ships another text of {} than the one that the command was sent with",
-            used.name
-        ))),
-        (DocumentSource::Blob, _) => blob(house, &path(command, "document")?, &used.sha256).await,
+    match used.source {
+        DocumentSource::Library => shipped::text(house, &used.name, &used.sha256).await,
+        DocumentSource::Blob => blob(house, &path(command, "document")?, &used.sha256).await,
     }
 }
 

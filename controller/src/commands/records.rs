@@ -68,7 +68,7 @@ pub struct DocumentUsed {
 /// Where the document's text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DocumentSource {
-    /// In the library that is part of the program.
+    /// In the library that is part of the program, or among the kept texts of former releases.
     Library,
     /// Among the command's blobs.
     Blob,

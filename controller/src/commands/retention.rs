@@ -9,6 +9,7 @@ use fleetwright_store::Batch;
 use super::history::{self, TimeKey};
 use super::payload;
 use super::records::CommandRecord;
+use super::shipped;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::records::{Pages, delete_below};
@@ -37,7 +38,10 @@ impl Retention {
         let oldest = Timestamp::from_millis(house.clock.now().millis().saturating_sub(keep));
         delete_activations(house, oldest).await?;
         self.delete_left_blobs(house).await?;
-        delete_commands(house, oldest).await
+        shipped::keep_all(house).await?;
+        let deleted = delete_commands(house, oldest).await?;
+        shipped::delete_unused(house).await?;
+        Ok(deleted)
     }
 
     async fn delete_left_blobs(&mut self, house: &House) -> Result<(), Refusal> {

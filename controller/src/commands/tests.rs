@@ -35,6 +35,6 @@ pub(crate) fn command(targets: u32, concurrency: Limit, errors: Limit) -> Comman
 
 mod history;
 mod kept;
-pub(crate) use kept::wish;
+pub(crate) use kept::{wish, with_node};
 mod notify;
 mod references;

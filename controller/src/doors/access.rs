@@ -16,6 +16,7 @@ use crate::audit::{Event, Outcome};
 use crate::authority::{CertificateRefusal, Identity};
 use crate::error::Refusal;
 use crate::house::House;
+use crate::parameters::names::{self, ParameterName};
 
 /// Who is at the other end of a connection. Judged once, when the connection opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,8 @@ pub enum Caller {
     Operator,
     /// An operator who may do this with the fleet as such: asked before the rpc is reached.
     OperatorFor(Action),
-    /// An operator of the administrators: policies give it to nobody else yet.
+    /// An operator of the administrators, and nobody else: it says what the controller does later without asking anybody,
+    /// and who could write that could run anything anywhere.
     Administrator,
     /// An operator; the rpc itself asks whether he may do this with what its request names, through [`Asker`].
     Asks(Action),
@@ -83,30 +85,39 @@ pub const RPCS: &[(&str, Caller)] = &[
     ("/fleetwright.control.v1.Documents/ShareDocument", Caller::Asks(Action::ModifyDocumentPermission)),
     ("/fleetwright.control.v1.Documents/ChangeDocumentTags", Caller::Asks(Action::AddTagsToResource)),
     ("/fleetwright.control.v1.Documents/UploadAttachment", Caller::Operator),
-    ("/fleetwright.control.v1.Parameters/PutParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/GetParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/ListParameters", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/GetParameterHistory", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/LabelParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/DeleteParameter", Caller::Administrator),
-    ("/fleetwright.control.v1.Parameters/ChangeParameterTags", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/CreateKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/ListKeys", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/ChangeKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/RotateKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Keys/RotateRootKey", Caller::Administrator),
-    ("/fleetwright.control.v1.Backups/TakeBackup", Caller::Administrator),
+    ("/fleetwright.control.v1.Parameters/PutParameter", Caller::Asks(Action::PutParameter)),
+    ("/fleetwright.control.v1.Parameters/GetParameter", Caller::Asks(Action::GetParameter)),
+    ("/fleetwright.control.v1.Parameters/ListParameters", Caller::Asks(Action::DescribeParameters)),
+    ("/fleetwright.control.v1.Parameters/GetParameterHistory", Caller::Asks(Action::GetParameterHistory)),
+    ("/fleetwright.control.v1.Parameters/LabelParameter", Caller::Asks(Action::LabelParameterVersion)),
+    ("/fleetwright.control.v1.Parameters/DeleteParameter", Caller::Asks(Action::DeleteParameter)),
+    ("/fleetwright.control.v1.Parameters/ChangeParameterTags", Caller::Asks(Action::AddTagsToResource)),
+    ("/fleetwright.control.v1.Keys/CreateKey", Caller::Asks(Action::CreateKey)),
+    ("/fleetwright.control.v1.Keys/ListKeys", Caller::Operator),
+    ("/fleetwright.control.v1.Keys/ChangeKey", Caller::Asks(Action::ChangeKey)),
+    ("/fleetwright.control.v1.Keys/RotateKey", Caller::Asks(Action::RotateKey)),
+    ("/fleetwright.control.v1.Keys/RotateRootKey", Caller::Operator),
+    ("/fleetwright.control.v1.Backups/TakeBackup", Caller::OperatorFor(Action::Backup)),
     ("/fleetwright.control.v1.Associations/CreateAssociation", Caller::Administrator),
     ("/fleetwright.control.v1.Associations/UpdateAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/GetAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListAssociations", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListAssociationVersions", Caller::Administrator),
+    ("/fleetwright.control.v1.Associations/GetAssociation", Caller::Asks(Action::DescribeAssociation)),
+    ("/fleetwright.control.v1.Associations/ListAssociations", Caller::Operator),
+    (
+        "/fleetwright.control.v1.Associations/ListAssociationVersions",
+        Caller::Asks(Action::ListAssociationVersions),
+    ),
     ("/fleetwright.control.v1.Associations/RunAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/DeleteAssociation", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListAssociationNodes", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListExecutions", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/ListExecutionTargets", Caller::Administrator),
-    ("/fleetwright.control.v1.Associations/GetRunOutput", Caller::Administrator),
+    ("/fleetwright.control.v1.Associations/DeleteAssociation", Caller::Asks(Action::DeleteAssociation)),
+    ("/fleetwright.control.v1.Associations/ListAssociationNodes", Caller::Asks(Action::DescribeAssociation)),
+    (
+        "/fleetwright.control.v1.Associations/ListExecutions",
+        Caller::Asks(Action::DescribeAssociationExecutions),
+    ),
+    (
+        "/fleetwright.control.v1.Associations/ListExecutionTargets",
+        Caller::Asks(Action::DescribeAssociationExecutionTargets),
+    ),
+    ("/fleetwright.control.v1.Associations/GetRunOutput", Caller::Asks(Action::GetOutput)),
     ("/fleetwright.control.v1.Windows/CreateWindow", Caller::Asks(Action::CreateMaintenanceWindow)),
     ("/fleetwright.control.v1.Windows/ListWindows", Caller::OperatorFor(Action::DescribeMaintenanceWindows)),
     ("/fleetwright.control.v1.Windows/GetWindow", Caller::Asks(Action::GetMaintenanceWindow)),
@@ -144,19 +155,22 @@ pub const RPCS: &[(&str, Caller)] = &[
         Caller::Asks(Action::DescribeMaintenanceWindowSchedule),
     ),
     ("/fleetwright.control.v1.Windows/ExplainWindow", Caller::Asks(Action::GetMaintenanceWindowExecution)),
-    ("/fleetwright.control.v1.Calendars/PutCalendar", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/ListCalendars", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/GetCalendar", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/DeleteCalendar", Caller::Administrator),
-    ("/fleetwright.control.v1.Calendars/GetCalendarState", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/ShowInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/DiffInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/QueryInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/CountInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Inventory/PutInventory", Caller::Administrator),
-    ("/fleetwright.control.v1.Compliance/SummarizeCompliance", Caller::Administrator),
-    ("/fleetwright.control.v1.Compliance/ListCompliance", Caller::Administrator),
-    ("/fleetwright.control.v1.Compliance/PutCompliance", Caller::Administrator),
+    ("/fleetwright.control.v1.Calendars/PutCalendar", Caller::Asks(Action::UpdateDocument)),
+    ("/fleetwright.control.v1.Calendars/ListCalendars", Caller::OperatorFor(Action::ListDocuments)),
+    ("/fleetwright.control.v1.Calendars/GetCalendar", Caller::Asks(Action::GetDocument)),
+    ("/fleetwright.control.v1.Calendars/DeleteCalendar", Caller::Asks(Action::DeleteDocument)),
+    ("/fleetwright.control.v1.Calendars/GetCalendarState", Caller::Operator),
+    ("/fleetwright.control.v1.Inventory/ShowInventory", Caller::Asks(Action::ListInventoryEntries)),
+    ("/fleetwright.control.v1.Inventory/DiffInventory", Caller::Asks(Action::ListInventoryEntries)),
+    ("/fleetwright.control.v1.Inventory/QueryInventory", Caller::OperatorFor(Action::GetInventory)),
+    ("/fleetwright.control.v1.Inventory/CountInventory", Caller::OperatorFor(Action::GetInventory)),
+    ("/fleetwright.control.v1.Inventory/PutInventory", Caller::Asks(Action::PutInventory)),
+    (
+        "/fleetwright.control.v1.Compliance/SummarizeCompliance",
+        Caller::OperatorFor(Action::ListComplianceSummaries),
+    ),
+    ("/fleetwright.control.v1.Compliance/ListCompliance", Caller::OperatorFor(Action::ListComplianceItems)),
+    ("/fleetwright.control.v1.Compliance/PutCompliance", Caller::Asks(Action::PutComplianceItems)),
     ("/fleetwright.control.v1.Access/CreateAccessKey", Caller::Asks(Action::CreateAccessKey)),
     ("/fleetwright.control.v1.Access/ListAccessKeys", Caller::Operator),
     ("/fleetwright.control.v1.Access/ChangeAccessKey", Caller::Asks(Action::ChangeAccessKey)),
@@ -190,6 +204,8 @@ pub struct Asker {
     asked: Arc<AtomicBool>,
     /// Whether what was done wrote its line of the audit log in its own commit.
     told: Arc<AtomicBool>,
+    /// Whether he was shown a secret.
+    opened: Arc<AtomicBool>,
     /// What he wanted to do it with, for the audit log.
     about: Arc<Mutex<Vec<String>>>,
 }
@@ -202,6 +218,7 @@ impl Asker {
             rpc: None,
             asked: Arc::default(),
             told: Arc::default(),
+            opened: Arc::default(),
             about: Arc::default(),
         }
     }
@@ -228,6 +245,11 @@ impl Asker {
         self.asked.store(true, Ordering::Relaxed);
         self.tell(resource.to_string());
         Ok(authorize(house, &self.principal, action, resource)?)
+    }
+
+    /// He is shown a secret: the audit log is to say so, though it is but a look.
+    pub fn has_opened(&self) {
+        self.opened.store(true, Ordering::Relaxed);
     }
 
     /// What the audit log is to say that this is about.
@@ -303,15 +325,16 @@ fn administrator(principal: Principal, path: &'static str) -> Result<Asker, Refu
         let name = &principal.name;
         return Err(Refusal::denied(format!("operator {name} may not {rpc}: only administrators may")));
     }
-    let looks = ["Get", "List", "Show", "Diff", "Query", "Count", "Preview", "Explain", "Summarize"];
-    let opens_secrets = rpc == "GetParameter" || rpc == "GetParameterHistory" || rpc == "TakeBackup";
-    let action = match looks.iter().any(|look| rpc.starts_with(look)) && !opens_secrets {
-        true => Action::GetStatus,
-        false => Action::UpdateServiceSetting,
-    };
-    let asker = Asker { rpc: Some(rpc), ..Asker::new(principal, action) };
+    let asker = Asker { rpc: Some(rpc), ..Asker::new(principal, Action::UpdateServiceSetting) };
     asker.asked.store(true, Ordering::Relaxed);
     Ok(asker)
+}
+
+/// The name that a parameter is kept under, however it was written.
+pub fn parameter_name(written: &str) -> Result<String, Refusal> {
+    let key = names::Reference::parse(written).map(|reference| reference.key.to_string());
+    let key = key.or_else(|_| ParameterName::parse_new(written).map(|_| written.to_owned()));
+    key.map_err(|_| Refusal::denied("no policy allows a parameter whose name is none"))
 }
 
 fn of_fleet(house: &House, principal: Principal, action: Action) -> Result<Asker, Refusal> {
@@ -359,9 +382,9 @@ pub async fn log(house: &House, asker: &Asker, answer: &http::HeaderMap) -> Resu
             note_denial(house, denied);
             Ok(())
         }
-        _ if asker.action.group() == Group::Read => Ok(()),
+        _ if asker.action.group() == Group::Read && !asker.opened.load(Ordering::Relaxed) => Ok(()),
         Some(status) => house.audit.note(asker.event(now, Outcome::Failed, format!("{:?}", status.code()))),
-        None if asker.action.group() == Group::Administer || asker.told.load(Ordering::Relaxed) => Ok(()),
+        None if asker.action.changes_access() || asker.told.load(Ordering::Relaxed) => Ok(()),
         None => house.audit.note_durably(asker.event(now, Outcome::Done, String::new())).await,
     }
 }

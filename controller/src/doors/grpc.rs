@@ -15,6 +15,8 @@ pub mod keys;
 pub mod nodes;
 mod page;
 pub mod parameters;
+#[cfg(test)]
+mod permitted;
 pub mod windows;
 
 use std::sync::Arc;

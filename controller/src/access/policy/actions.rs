@@ -151,7 +151,7 @@ actions! {
     Change [Fleet]: UpdateServiceSetting ResetServiceSetting;
     // The controller itself.
     Read [Fleet]: GetStatus GetMetrics;
-    Administer [Fleet]: Backup Restore;
+    Administer [Fleet]: Backup Restore RotateRootKey;
     // Access.
     Read [Fleet]: ListOperators ListAccessKeys ListPolicies CheckAccess ReadAudit;
     Read [Policy]: GetPolicy;
@@ -163,6 +163,12 @@ actions! {
 }
 
 impl Action {
+    /// Whether it changes who may do what; then its own commit has its line of the audit log.
+    #[must_use]
+    pub fn changes_access(self) -> bool {
+        self.group() == Group::Administer && self.kinds() != [Kind::Fleet]
+    }
+
     /// Whether nodes themselves may be allowed this.
     #[must_use]
     pub fn is_for_nodes(self) -> bool {

@@ -22,11 +22,12 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::page;
+use crate::access::policy::{Kind, Resource};
 use crate::associations::check::AssociationWish;
 use crate::associations::find::{self, Filter};
 use crate::associations::{history, report, write};
 use crate::commands::output::{self, OutputKey};
-use crate::doors::access::operator;
+use crate::doors::access::{Asker, operator};
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::operations::resolve;
@@ -41,6 +42,13 @@ impl AssociationsDoor {
     #[must_use]
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
+    }
+
+    /// Whether the caller may do what his rpc does with this association, under its id or its name.
+    async fn ask<T>(&self, request: &Request<T>, wanted: &str) -> Result<(), Status> {
+        let id = find::resolve(&self.house, wanted).await?;
+        let asker = Asker::of(request.extensions())?;
+        Ok(asker.may(&self.house, &Resource::Named(Kind::Association, id.as_str()))?)
     }
 
     async fn view(&self, wanted: &str) -> Result<fleetwright_proto::control::Association, Status> {
@@ -104,6 +112,7 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<GetAssociationRequest>,
     ) -> Result<Response<GetAssociationResponse>, Status> {
+        self.ask(&request, &request.get_ref().association).await?;
         let GetAssociationRequest { association, version } = request.into_inner();
         let view = match version {
             0 => find::get(&self.house, &association).await?,
@@ -141,6 +150,7 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<ListAssociationVersionsRequest>,
     ) -> Result<Response<ListAssociationVersionsResponse>, Status> {
+        self.ask(&request, &request.get_ref().association).await?;
         let ListAssociationVersionsRequest { association, page_size, page_token } = request.into_inner();
         let (_, found, next) =
             find::versions(&self.house, &association, page::after(&page_token)?, page::size(page_size))
@@ -171,6 +181,7 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<DeleteAssociationRequest>,
     ) -> Result<Response<DeleteAssociationResponse>, Status> {
+        self.ask(&request, &request.get_ref().association).await?;
         write::delete(&self.house, &request.into_inner().association).await?;
         Ok(Response::new(DeleteAssociationResponse {}))
     }
@@ -179,6 +190,7 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<ListAssociationNodesRequest>,
     ) -> Result<Response<ListAssociationNodesResponse>, Status> {
+        self.ask(&request, &request.get_ref().association).await?;
         let ListAssociationNodesRequest { association, page_size, page_token } = request.into_inner();
         let after = page::after(&page_token)?;
         let (_, found, next) =
@@ -194,6 +206,7 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<ListExecutionsRequest>,
     ) -> Result<Response<ListExecutionsResponse>, Status> {
+        self.ask(&request, &request.get_ref().association).await?;
         let ListExecutionsRequest { association, page_size, page_token } = request.into_inner();
         let after =
             page::after::<(String, u64, String)>(&page_token)?.map(views::execution_key).transpose()?;
@@ -211,6 +224,7 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<ListExecutionTargetsRequest>,
     ) -> Result<Response<ListExecutionTargetsResponse>, Status> {
+        self.ask(&request, &request.get_ref().association).await?;
         let ListExecutionTargetsRequest { association, execution_id, page_size, page_token } =
             request.into_inner();
         let execution: ExecutionId =
@@ -233,7 +247,10 @@ impl Associations for AssociationsDoor {
         &self,
         request: Request<GetRunOutputRequest>,
     ) -> Result<Response<Self::GetRunOutputStream>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let GetRunOutputRequest { run_id, node_id } = request.into_inner();
+        // A run is a command that nobody asked for: who may see the output of any may see its.
+        asker.may(&self.house, &Resource::Command { id: &run_id, document: "", requested_by: "" })?;
         let run: CommandId = run_id.parse().map_err(|error| Refusal::invalid(format!("{error}")))?;
         let (node, _) = resolve(&self.house, &node_id).await?;
         if !report::keeps_output(&self.house, &run, &node).await? {

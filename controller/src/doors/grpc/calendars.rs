@@ -11,8 +11,11 @@ use fleetwright_proto::control::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::access::policy::{Action, Resource};
 use crate::calendars::{self, CalendarError, Kept, ical::Outside};
-use crate::doors::access::operator;
+use crate::documents::find;
+use crate::doors::access::Asker;
+use crate::error::Refusal;
 use crate::house::House;
 
 /// Translates between the wire and [`crate::calendars`].
@@ -32,6 +35,12 @@ impl CalendarsDoor {
     #[must_use]
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
+    }
+
+    /// A calendar is a document, and asked about as one.
+    async fn ask(&self, asker: &Asker, action: Action, name: &str) -> Result<(), Refusal> {
+        let tags = find::tags_of(&self.house, name).await?;
+        asker.may_do(&self.house, action, &Resource::Document { name, tags: &tags })
     }
 
     async fn view(&self, kept: &Kept, with: WithText) -> Result<Calendar, CalendarError> {
@@ -60,9 +69,13 @@ impl Calendars for CalendarsDoor {
         &self,
         request: Request<PutCalendarRequest>,
     ) -> Result<Response<PutCalendarResponse>, Status> {
-        let author = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let PutCalendarRequest { name, text } = request.into_inner();
-        let kept = calendars::put(&self.house, &name, text.into(), &author).await?;
+        // The same call makes it and writes it anew.
+        self.ask(&asker, Action::CreateDocument, &name).await?;
+        self.ask(&asker, Action::UpdateDocument, &name).await?;
+        let author = &asker.principal.name;
+        let kept = calendars::put(&self.house, &name, text.into(), author).await?;
         let calendar = self.view(&kept, WithText::No).await?;
         Ok(Response::new(PutCalendarResponse { calendar: Some(calendar) }))
     }
@@ -85,7 +98,10 @@ impl Calendars for CalendarsDoor {
         &self,
         request: Request<GetCalendarRequest>,
     ) -> Result<Response<GetCalendarResponse>, Status> {
-        let kept = calendars::get(&self.house, &request.into_inner().name).await?;
+        let asker = Asker::of(request.extensions())?;
+        let name = request.into_inner().name;
+        self.ask(&asker, asker.action, &name).await?;
+        let kept = calendars::get(&self.house, &name).await?;
         let calendar = self.view(&kept, WithText::Yes).await?;
         Ok(Response::new(GetCalendarResponse { calendar: Some(calendar) }))
     }
@@ -94,7 +110,10 @@ impl Calendars for CalendarsDoor {
         &self,
         request: Request<DeleteCalendarRequest>,
     ) -> Result<Response<DeleteCalendarResponse>, Status> {
-        calendars::delete(&self.house, &request.into_inner().name).await?;
+        let asker = Asker::of(request.extensions())?;
+        let name = request.into_inner().name;
+        self.ask(&asker, asker.action, &name).await?;
+        calendars::delete(&self.house, &name).await?;
         Ok(Response::new(DeleteCalendarResponse {}))
     }
 

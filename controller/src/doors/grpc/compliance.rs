@@ -13,10 +13,12 @@ use tonic::{Request, Response, Status};
 
 use super::inventory::selectors;
 use super::page;
+use crate::access::policy::Resource;
 use crate::compliance::list::{self, Filter, FindingView};
 use crate::compliance::put::{self, NewFinding, Upload, Wish};
 use crate::compliance::records::{Execution, Severity, Standing};
 use crate::compliance::summary::{self, By, Summary};
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::nodes::operations::resolve;
@@ -82,6 +84,7 @@ impl Compliance for ComplianceDoor {
         &self,
         request: Request<PutComplianceRequest>,
     ) -> Result<Response<PutComplianceResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let PutComplianceRequest {
             node,
             compliance_type,
@@ -91,7 +94,8 @@ impl Compliance for ComplianceDoor {
             findings,
             partial,
         } = request.into_inner();
-        let (node, _) = resolve(&self.house, &node).await?;
+        let (node, record) = resolve(&self.house, &node).await?;
+        asker.may(&self.house, &Resource::Node(&node, &record))?;
         let at = if executed_ms == 0 { self.house.clock.now() } else { Timestamp::from_millis(executed_ms) };
         let findings = findings.into_iter().map(finding).collect::<Result<_, _>>()?;
         let wish = Wish {

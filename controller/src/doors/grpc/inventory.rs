@@ -14,6 +14,8 @@ use fleetwright_proto::inventory::Attributes;
 use tonic::{Request, Response, Status};
 
 use super::page;
+use crate::access::policy::Resource;
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::inventory::keep::{self, ToldType};
@@ -42,9 +44,11 @@ impl Inventory for InventoryDoor {
         &self,
         request: Request<ShowInventoryRequest>,
     ) -> Result<Response<ShowInventoryResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let ShowInventoryRequest { node, type_name, at_ms, with_items } = request.into_inner();
         let house = &self.house;
         let (id, record) = resolve(house, &node).await?;
+        asker.may(house, &Resource::Node(&id, &record))?;
         let at = moment(at_ms);
         let types = if !type_name.is_empty() {
             read::read(house, (&id, &record), &type_name, at).await?.into_iter().map(view).collect()
@@ -75,8 +79,10 @@ impl Inventory for InventoryDoor {
         &self,
         request: Request<DiffInventoryRequest>,
     ) -> Result<Response<DiffInventoryResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let DiffInventoryRequest { node, type_name, from_ms, to_ms } = request.into_inner();
         let (id, record) = resolve(&self.house, &node).await?;
+        asker.may(&self.house, &Resource::Node(&id, &record))?;
         let from = moment(from_ms).ok_or_else(|| Refusal::invalid("a diff has a moment that it is from"))?;
         let to = moment(to_ms).unwrap_or_else(|| self.house.clock.now());
         let type_name = (!type_name.is_empty()).then_some(type_name.as_str());
@@ -144,8 +150,10 @@ impl Inventory for InventoryDoor {
         &self,
         request: Request<PutInventoryRequest>,
     ) -> Result<Response<PutInventoryResponse>, Status> {
+        let asker = Asker::of(request.extensions())?;
         let PutInventoryRequest { node, types } = request.into_inner();
-        let (id, _) = resolve(&self.house, &node).await?;
+        let (id, record) = resolve(&self.house, &node).await?;
+        asker.may(&self.house, &Resource::Node(&id, &record))?;
         let now = self.house.clock.now();
         let types = types.into_iter().map(|told| {
             let captured = moment(told.since_ms).unwrap_or(now).min(now);

@@ -11,7 +11,8 @@ use fleetwright_proto::control::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::doors::access::operator;
+use crate::access::policy::{Action, Kind, Resource};
+use crate::doors::access::Asker;
 use crate::error::Refusal;
 use crate::house::House;
 use crate::keys::operations::{self, KeyView, Use};
@@ -30,6 +31,10 @@ impl KeysDoor {
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
     }
+
+    fn ask(&self, asker: &Asker, action: Action, name: &str) -> Result<(), Refusal> {
+        asker.may_do(&self.house, action, &Resource::Named(Kind::Key, name))
+    }
 }
 
 impl From<KeyError> for Status {
@@ -44,17 +49,18 @@ impl Keys for KeysDoor {
         &self,
         request: Request<CreateKeyRequest>,
     ) -> Result<Response<CreateKeyResponse>, Status> {
-        let by = operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let CreateKeyRequest { name, description } = request.into_inner();
+        self.ask(&asker, asker.action, &name)?;
+        let by = asker.principal.name.to_string();
         let made = operations::create(&self.house, &name, &description, &by).await?;
         Ok(Response::new(CreateKeyResponse { key: Some(key(made)) }))
     }
 
     async fn list_keys(
         &self,
-        request: Request<ListKeysRequest>,
+        _request: Request<ListKeysRequest>,
     ) -> Result<Response<ListKeysResponse>, Status> {
-        operator(request.extensions())?;
         let keys = operations::list(&self.house).await?.into_iter().map(key).collect();
         let root = self.house.keys.root();
         Ok(Response::new(ListKeysResponse {
@@ -68,8 +74,13 @@ impl Keys for KeysDoor {
         &self,
         request: Request<ChangeKeyRequest>,
     ) -> Result<Response<ChangeKeyResponse>, Status> {
-        operator(request.extensions())?;
+        let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
+        let action = match request.change() {
+            KeyChange::Delete => Action::DeleteKey,
+            _ => asker.action,
+        };
+        self.ask(&asker, action, &request.name)?;
         let (house, name) = (&self.house, request.name.as_str());
         let changed = match request.change() {
             KeyChange::Enable => operations::set_enabled(house, name, Use::Allowed).await,
@@ -90,8 +101,10 @@ impl Keys for KeysDoor {
         &self,
         request: Request<RotateKeyRequest>,
     ) -> Result<Response<RotateKeyResponse>, Status> {
-        let by = operator(request.extensions())?;
-        let done = rotate::rotate(&self.house, &request.into_inner().name, &by).await?;
+        let asker = Asker::of(request.extensions())?;
+        let name = request.into_inner().name;
+        self.ask(&asker, asker.action, &name)?;
+        let done = rotate::rotate(&self.house, &name, &asker.principal.name).await?;
         Ok(Response::new(RotateKeyResponse {
             key: Some(key(done.key)),
             resealed: done.resealed,
@@ -101,9 +114,8 @@ impl Keys for KeysDoor {
 
     async fn rotate_root_key(
         &self,
-        request: Request<RotateRootKeyRequest>,
+        _request: Request<RotateRootKeyRequest>,
     ) -> Result<Response<RotateRootKeyResponse>, Status> {
-        operator(request.extensions())?;
         let root_mark = rotate::rotate_root(&self.house).await?;
         Ok(Response::new(RotateRootKeyResponse { root_mark }))
     }

@@ -12,10 +12,10 @@ use fleetwright_proto::control::{
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::access::policy::Action;
+use crate::access::policy::{Action, Resource};
 use crate::audit::lines_of;
-use crate::doors::access::Asker;
-use crate::error::Kind;
+use crate::doors::access::{Asker, parameter_name};
+use crate::error::{Kind, Refusal};
 use crate::house::House;
 use crate::parameters::fault::ParameterError;
 use crate::parameters::filters::FilterWish;
@@ -39,6 +39,23 @@ impl ParametersDoor {
     pub fn new(house: Arc<House>) -> Self {
         Self { house }
     }
+
+    /// Whether the caller may do this with the parameter, under whichever of its names he called it.
+    fn ask(&self, asker: &Asker, action: Action, called: &str) -> Result<(), Refusal> {
+        asker.may_do(&self.house, action, &Resource::Parameter(&parameter_name(called)?))
+    }
+
+    /// Whether the caller may look into a list. Who may read the values below a path may know their names.
+    fn ask_for_list(&self, asker: &Asker, request: &ListParametersRequest) -> Result<(), Refusal> {
+        let fleet = || asker.may(&self.house, &Resource::Fleet);
+        let below = |path| asker.may_do(&self.house, Action::GetParametersByPath, &Resource::Path(path));
+        match (request.values, request.path.as_str()) {
+            (false, "") => fleet(),
+            (false, path) => fleet().or_else(|_| below(path)),
+            (true, "") => below("/"),
+            (true, path) => below(path),
+        }
+    }
 }
 
 impl From<ParameterError> for Status {
@@ -55,6 +72,7 @@ impl Parameters for ParametersDoor {
     ) -> Result<Response<PutParameterResponse>, Status> {
         let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
+        self.ask(&asker, asker.action, &request.name)?;
         let some = |text: String| (!text.is_empty()).then_some(text);
         let wish = PutWish {
             name: request.name,
@@ -82,7 +100,11 @@ impl Parameters for ParametersDoor {
     ) -> Result<Response<GetParameterResponse>, Status> {
         let asker = Asker::of(request.extensions())?;
         let GetParameterRequest { name, decrypt } = request.into_inner();
+        self.ask(&asker, asker.action, &name)?;
         let found = read::get(&self.house, &name, decryption(&asker, decrypt)).await?;
+        if decrypt && found.parameter_type == ParameterType::SecureString {
+            asker.has_opened();
+        }
         Ok(Response::new(GetParameterResponse { parameter: Some(of_read(found, decrypt)) }))
     }
 
@@ -92,6 +114,7 @@ impl Parameters for ParametersDoor {
     ) -> Result<Response<ListParametersResponse>, Status> {
         let asker = Asker::of(request.extensions())?;
         let request = request.into_inner();
+        self.ask_for_list(&asker, &request)?;
         let after = page::after::<String>(&request.page_token)?.map(|key| key.parse()).transpose()?;
         let mut filters: Vec<_> = request.filters.into_iter().map(filter).collect();
         if !request.path.is_empty() {
@@ -136,10 +159,14 @@ impl Parameters for ParametersDoor {
     ) -> Result<Response<GetParameterHistoryResponse>, Status> {
         let asker = Asker::of(request.extensions())?;
         let GetParameterHistoryRequest { name, decrypt, page_size, page_token } = request.into_inner();
+        self.ask(&asker, asker.action, &name)?;
         let after = page::after(&page_token)?;
         let limit = page::size(page_size);
         let (entries, next) =
             history::history(&self.house, &name, decryption(&asker, decrypt), after, limit).await?;
+        if decrypt && entries.iter().any(|entry| entry.record.parameter_type == ParameterType::SecureString) {
+            asker.has_opened();
+        }
         let versions = entries.into_iter().map(|entry| of_history(entry, decrypt)).collect();
         Ok(Response::new(GetParameterHistoryResponse { versions, next_page_token: page::token(next) }))
     }
@@ -151,6 +178,12 @@ impl Parameters for ParametersDoor {
         let asker = Asker::of(request.extensions())?;
         let caller = Some(&asker.principal);
         let LabelParameterRequest { name, version, add, remove } = request.into_inner();
+        if !add.is_empty() || remove.is_empty() {
+            self.ask(&asker, asker.action, &name)?;
+        }
+        if !remove.is_empty() {
+            self.ask(&asker, Action::UnlabelParameterVersion, &name)?;
+        }
         let mut done = Labelled::default();
         if !add.is_empty() || remove.is_empty() {
             done = labels::label(&self.house, &name, (version > 0).then_some(version), &add, caller).await?;
@@ -171,7 +204,9 @@ impl Parameters for ParametersDoor {
         request: Request<DeleteParameterRequest>,
     ) -> Result<Response<DeleteParameterResponse>, Status> {
         let asker = Asker::of(request.extensions())?;
-        delete::delete(&self.house, &request.into_inner().name, Some(&asker.principal)).await?;
+        let name = request.into_inner().name;
+        self.ask(&asker, asker.action, &name)?;
+        delete::delete(&self.house, &name, Some(&asker.principal)).await?;
         asker.has_told();
         Ok(Response::new(DeleteParameterResponse {}))
     }
@@ -182,6 +217,15 @@ impl Parameters for ParametersDoor {
     ) -> Result<Response<ChangeParameterTagsResponse>, Status> {
         let asker = Asker::of(request.extensions())?;
         let ChangeParameterTagsRequest { name, set, remove } = request.into_inner();
+        if !set.is_empty() {
+            self.ask(&asker, Action::AddTagsToResource, &name)?;
+        }
+        if !remove.is_empty() {
+            self.ask(&asker, Action::RemoveTagsFromResource, &name)?;
+        }
+        if set.is_empty() && remove.is_empty() {
+            self.ask(&asker, Action::ListTagsForResource, &name)?;
+        }
         let tags = match set.is_empty() && remove.is_empty() {
             true => tags::list(&self.house, &name).await?,
             false => {

@@ -18,6 +18,7 @@ mod associations;
 mod capabilities;
 mod hostile;
 mod inventory;
+mod secrets;
 mod windows;
 
 const REGION: &str = "eu-central-1";

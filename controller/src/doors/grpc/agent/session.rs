@@ -398,7 +398,7 @@ impl<'a> Session<'a> {
         let payload = match payload::load(self.house, command).await {
             Ok(Some(payload)) => payload,
             Ok(None) => return Ok(None),
-            // Its text is not what it was sent with, as after an upgrade: that is no reason to cut the node off.
+            // Its text cannot be had, or is not what it was sent with: that is no reason to cut the node off.
             Err(refusal) if refusal.kind == Kind::Internal => {
                 let key = (command.clone(), self.line.node().clone());
                 report::undeliverable(self.house, &key, refusal.message).await?;
