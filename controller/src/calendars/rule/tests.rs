@@ -182,7 +182,7 @@ proptest! {
         prop_assert_eq!(some.iter().filter(|day| **day != first).copied().collect::<Vec<_>>(), wanted);
         if let Some(next) = walked.iter().find(|day| **day >= from && **day != first) {
             let found = read.next(from, &mut work);
-            prop_assert_eq!(found.first().map(|start| start.date()), Some(*next));
+            prop_assert_eq!(found.first().map(NaiveDateTime::date), Some(*next));
         }
         for day in &some {
             prop_assert!(read.contains(at_nine(*day), &mut work));
