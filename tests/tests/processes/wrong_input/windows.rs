@@ -3,6 +3,9 @@
 use super::{NOT_FOUND, REFUSED, USAGE, check};
 use crate::site::Site;
 
+const NOBODY: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+const NO_WINDOW: &str = "mw-0123456789abcdef0";
+
 /// `window create` of a good window with these words more; what is said twice counts as said last.
 fn create<'a>(name: &'a str, schedule: &'a str, hours: [&'a str; 2], more: &[&'a str]) -> Vec<&'a str> {
     let [duration, cutoff] = hours;
@@ -30,14 +33,12 @@ fn what_an_operator_types_of_windows() {
         site.types(&["window", "target", "add", "nightly", "--target", "tag:role=web", "-o", "json"]);
     let target = target.expect_code(0).json()["target_id"].as_str().unwrap().to_owned();
     let target = target.as_str();
-    let nobody = "67e55044-10b1-426f-9247-bb680e5fe0c8";
-    let no_window = "mw-0123456789abcdef0";
     let good = |more: &[&'static str]| create("nightly-2", nightly, ["4", "1"], more);
     let add = |more: &[&str]| {
         let fixed = ["window", "task", "add", "nightly"];
         [&fixed[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    let table: &[(Vec<&str>, i32, &[&str])] = &[
+    let table: Vec<(Vec<&str>, i32, &[&str])> = vec![
         (create("nightly-2", nightly, ["25", "1"], &[]), REFUSED, &["duration of 25 hours", "1 to 24"]),
         (create("nightly-2", nightly, ["0", "0"], &[]), REFUSED, &["duration of 0 hours"]),
         (
@@ -63,34 +64,34 @@ fn what_an_operator_types_of_windows() {
         (good(&["--calendar", "freeze"]), REFUSED, &["calendar freeze"]),
         (good(&["--grace", "9999"]), REFUSED, &["9999 minutes", "0 to 1440"]),
         (vec!["window", "show", "weekly"], NOT_FOUND, &["`weekly`", "window list"]),
-        (vec!["window", "show", no_window], NOT_FOUND, &[no_window, "does not exist", "window list"]),
-        (vec!["window", "delete", no_window], NOT_FOUND, &[no_window]),
+        (vec!["window", "show", NO_WINDOW], NOT_FOUND, &[NO_WINDOW, "does not exist", "window list"]),
+        (vec!["window", "delete", NO_WINDOW], NOT_FOUND, &[NO_WINDOW]),
         (vec!["window", "update", "nightly", "--duration", "1"], REFUSED, &["cut-off of 1 hours"]),
-        (vec!["window", "target", "remove", "nightly", nobody], NOT_FOUND, &[nobody, "window show"]),
-        (vec!["window", "target", "update", "nightly", nobody, "--name", "webs"], NOT_FOUND, &[nobody]),
+        (vec!["window", "target", "remove", "nightly", NOBODY], NOT_FOUND, &[NOBODY, "window show"]),
+        (vec!["window", "target", "update", "nightly", NOBODY, "--name", "webs"], NOT_FOUND, &[NOBODY]),
         (vec!["window", "target", "add", "nightly", "--target", "tag:role"], USAGE, &["tag:role"]),
-        (vec!["window", "task", "remove", "nightly", nobody], NOT_FOUND, &[nobody, "window show"]),
-        (vec!["window", "task", "update", "nightly", nobody, "--priority", "2"], NOT_FOUND, &[nobody]),
+        (vec!["window", "task", "remove", "nightly", NOBODY], NOT_FOUND, &[NOBODY, "window show"]),
+        (vec!["window", "task", "update", "nightly", NOBODY, "--priority", "2"], NOT_FOUND, &[NOBODY]),
         (vec!["window", "task", "add", "nightly"], USAGE, &["--document"]),
         (vec!["window", "executions", "weekly"], NOT_FOUND, &["`weekly`"]),
-        (vec!["window", "executions", "nightly", nobody], NOT_FOUND, &[nobody, "window executions"]),
-        (vec!["window", "cancel", nobody], NOT_FOUND, &[nobody]),
-        (vec!["window", "why", nobody], NOT_FOUND, &[nobody]),
+        (vec!["window", "executions", "nightly", NOBODY], NOT_FOUND, &[NOBODY, "window executions"]),
+        (vec!["window", "cancel", NOBODY], NOT_FOUND, &[NOBODY]),
+        (vec!["window", "why", NOBODY], NOT_FOUND, &[NOBODY]),
         (vec!["window", "why", "seven"], REFUSED, &["`seven`"]),
         (vec!["calendar", "show", "freeze"], NOT_FOUND, &["freeze"]),
     ];
     for (words, code, wanted) in table {
-        check(site.types(words), *code, wanted);
+        check(site.types(&words), code, wanted);
     }
-    let tasks: &[(Vec<String>, i32, &[&str])] = &[
-        (add(&["--target-id", nobody, "--", "true"]), NOT_FOUND, &[nobody, "does not exist", "window show"]),
+    let tasks: Vec<(Vec<String>, i32, &[&str])> = vec![
+        (add(&["--target-id", NOBODY, "--", "true"]), NOT_FOUND, &[NOBODY, "does not exist", "window show"]),
         (add(&["--target-id", "webs", "--", "true"]), REFUSED, &["`webs`"]),
         (add(&["--node", "nobody", "--", "true"]), NOT_FOUND, &["`nobody`", "node list"]),
         (add(&["--", "true"]), REFUSED, &["needs targets"]),
         (add(&["--target-id", target, "-d", "NoSuch"]), REFUSED, &["NoSuch"]),
         (add(&["--target-id", target, "--max-errors", "101%", "--", "true"]), REFUSED, &["101%"]),
         (add(&["--target-id", target, "--timeout", "5", "--", "true"]), REFUSED, &["5 seconds", "30 to"]),
-        (add(&["--target-id", target, "--after", nobody, "--", "true"]), NOT_FOUND, &[nobody]),
+        (add(&["--target-id", target, "--after", NOBODY, "--", "true"]), NOT_FOUND, &[NOBODY]),
         (
             add(&["--target-id", target, "--type", "LAMBDA", "--", "true"]),
             REFUSED,
@@ -108,7 +109,7 @@ fn what_an_operator_types_of_windows() {
         ),
     ];
     for (words, code, wanted) in tasks {
-        check(site.types(&words.iter().map(String::as_str).collect::<Vec<_>>()), *code, wanted);
+        check(site.types(&words.iter().map(String::as_str).collect::<Vec<_>>()), code, wanted);
     }
     // A start that is past means now, and an end that is past that it never opens.
     site.types(&good(&["--start-date", "2020-01-01"])).expect_code(0);
