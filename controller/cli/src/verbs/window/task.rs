@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::client;
 use crate::arguments::ArgumentError;
 use crate::arguments::document::{Parameter, read_parameters};
-use crate::arguments::script::Shell;
+use crate::arguments::script::Prompt;
 use crate::data::window::WindowTask;
 use crate::escape::escape;
 use crate::failure::Failure;
@@ -148,7 +148,7 @@ fn wire(args: AddArgs, io: &mut Io) -> Result<WireTask, Failure> {
     let document = match args.document {
         Some(document) => document,
         None => {
-            let line = Shell::Posix.line(&args.command).map_err(ArgumentError::from)?;
+            let line = Prompt::Posix.line(&args.command).map_err(ArgumentError::from)?;
             parameters.insert("commands".to_owned(), ParameterValues { values: vec![line] });
             "AWS-RunShellScript".to_owned()
         }
