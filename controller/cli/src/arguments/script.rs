@@ -8,16 +8,16 @@ pub(crate) enum ScriptError {
     Nul,
 }
 
-/// Which shell reads the line.
+/// What reads the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Interpreter {
+pub(crate) enum Prompt {
     Posix,
     PowerShell,
     /// The command prompt of Windows.
     Cmd,
 }
 
-impl Interpreter {
+impl Prompt {
     /// The document that runs lines of this shell.
     pub(crate) fn document(self) -> &'static str {
         match self {
@@ -89,27 +89,27 @@ fn cmd(words: &[String]) -> Result<String, ScriptError> {
 mod tests {
     use super::*;
 
-    fn check(shell: Interpreter, words: &[&str], want: &str) {
+    fn check(shell: Prompt, words: &[&str], want: &str) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         assert_eq!(shell.line(&words).unwrap(), want, "{words:?}");
     }
 
     #[test]
     fn one_word_is_a_line_of_script() {
-        check(Interpreter::Posix, &["echo $HOME | wc -c"], "echo $HOME | wc -c");
-        check(Interpreter::PowerShell, &["Get-Process | Select -First 3"], "Get-Process | Select -First 3");
+        check(Prompt::Posix, &["echo $HOME | wc -c"], "echo $HOME | wc -c");
+        check(Prompt::PowerShell, &["Get-Process | Select -First 3"], "Get-Process | Select -First 3");
     }
 
     #[test]
     fn several_words_arrive_as_they_were_typed() {
-        check(Interpreter::Posix, &["uname", "-a"], "uname -a");
-        check(Interpreter::Posix, &["echo", "a b"], "echo 'a b'");
-        check(Interpreter::Posix, &["echo", "$HOME", "it's", ""], "echo '$HOME' \"it's\" ''");
-        check(Interpreter::PowerShell, &["Get-Process", "-Name", "a b"], "Get-Process -Name 'a b'");
-        check(Interpreter::Cmd, &["dir", "C:\\Program Files", "/b"], "dir \"C:\\Program Files\" /b");
-        check(Interpreter::Cmd, &["echo", "a&b", "100%", "a\"b"], "echo \"a&b\" \"100%%\" \"a\"\"b\"");
+        check(Prompt::Posix, &["uname", "-a"], "uname -a");
+        check(Prompt::Posix, &["echo", "a b"], "echo 'a b'");
+        check(Prompt::Posix, &["echo", "$HOME", "it's", ""], "echo '$HOME' \"it's\" ''");
+        check(Prompt::PowerShell, &["Get-Process", "-Name", "a b"], "Get-Process -Name 'a b'");
+        check(Prompt::Cmd, &["dir", "C:\\Program Files", "/b"], "dir \"C:\\Program Files\" /b");
+        check(Prompt::Cmd, &["echo", "a&b", "100%", "a\"b"], "echo \"a&b\" \"100%%\" \"a\"\"b\"");
         check(
-            Interpreter::PowerShell,
+            Prompt::PowerShell,
             &["C:\\Program Files\\x.exe", "it's"],
             "& 'C:\\Program Files\\x.exe' 'it''s'",
         );
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_nul_byte_is_refused() {
-        for shell in [Interpreter::Posix, Interpreter::PowerShell, Interpreter::Cmd] {
+        for shell in [Prompt::Posix, Prompt::PowerShell, Prompt::Cmd] {
             for words in [vec!["a\0".to_owned()], vec!["a".to_owned(), "\0".to_owned()]] {
                 assert_eq!(shell.line(&words), Err(ScriptError::Nul));
             }
@@ -130,7 +130,7 @@ mod tests {
     fn a_real_shell_sees_the_words() {
         let words =
             ["printf", "%s\\n", "a b", "$HOME", "it's", "\"", "back\\slash", "*", "", "new\nline", "ü"];
-        let line = Interpreter::Posix.line(&words.map(str::to_owned)).unwrap();
+        let line = Prompt::Posix.line(&words.map(str::to_owned)).unwrap();
         let output = std::process::Command::new("sh").arg("-c").arg(line).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), words[2..].join("\n") + "\n");
     }

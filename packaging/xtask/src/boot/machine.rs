@@ -117,7 +117,13 @@ impl Machine {
                 "--root",
                 "--wd",
             ])
-            .args(["--", "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"])
+            .args([
+                "--",
+                "/usr/bin/env",
+                "-i",
+                "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME=/root",
+            ])
             .args(["TERM=dumb", "sh", "-c", script])
             .stdin(Stdio::null());
         command.output().context("cannot run nsenter")

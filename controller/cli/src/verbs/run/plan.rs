@@ -12,7 +12,7 @@ use super::RunArgs;
 use crate::arguments::ArgumentError;
 use crate::arguments::document::{Document, read_document, read_parameters};
 use crate::arguments::parameters::{Parameters, ParametersError};
-use crate::arguments::script::Interpreter;
+use crate::arguments::script::Prompt;
 use crate::arguments::target::Target;
 
 /// Parameters of the documents that run lines of script.
@@ -32,9 +32,9 @@ pub(super) fn request(args: &RunArgs, stdin: &mut dyn Read) -> Result<SendComman
         Some(Document::File(path)) => WireDocument::DocumentContent(read_document(path)?.into()),
         None => {
             let shell = match (args.powershell, args.cmd) {
-                (true, _) => Interpreter::PowerShell,
-                (_, true) => Interpreter::Cmd,
-                _ => Interpreter::Posix,
+                (true, _) => Prompt::PowerShell,
+                (_, true) => Prompt::Cmd,
+                _ => Prompt::Posix,
             };
             parameters.insert(COMMANDS.into(), values(shell.line(&args.command)?));
             WireDocument::DocumentName(shell.document().into())
