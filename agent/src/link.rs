@@ -60,6 +60,7 @@ impl Link {
         let mut backoff = Backoff::default();
         loop {
             let (problem, connected) = self.connect_once().await;
+            self.parameters.disconnected();
             let now = self.clock.now();
             let ending = ending(&problem, connected.unwrap_or(now).until(now));
             let wait = backoff.after(ending, chance());

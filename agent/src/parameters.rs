@@ -105,6 +105,8 @@ type Answer = Result<Given, ReadError>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
+    /// The agent has just started: whoever asks waits for the end of its first try to connect.
+    Starting,
     Up,
     Down,
 }
@@ -128,7 +130,7 @@ impl Parameters {
         cache.expire(clock.now());
         let state = State {
             cache,
-            link: Link::Down,
+            link: Link::Starting,
             asked: HashSet::new(),
             wanted: Vec::new(),
             released: Vec::new(),
@@ -154,7 +156,7 @@ impl Parameters {
         };
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(ReadError::Away { name: query.to_string() }),
+            Ok(Err(_)) => Err(self.unreachable(query)),
             Err(_) => Err(ReadError::NoAnswer { name: query.to_string() }),
         }
     }
@@ -182,25 +184,31 @@ impl Parameters {
 
     fn look_or_ask(&self, query: &Query) -> Result<Asked, ReadError> {
         let mut state = self.lock();
-        let look = state.find(query, self.clock.now());
-        let name = || query.to_string();
-        match (look, state.link) {
-            (Look::Fresh(given), _) => return Ok(Asked::Held(given)),
-            (Look::LeaseOver(confirmed), Link::Down) => {
-                return Err(ReadError::LeaseOver { name: name(), confirmed });
-            }
-            (Look::Missing, Link::Down) => return Err(ReadError::Away { name: name() }),
-            (Look::LeaseOver(_) | Look::Missing, Link::Up) => {}
+        if let Look::Fresh(given) = state.find(query, self.clock.now()) {
+            return Ok(Asked::Held(given));
+        }
+        if state.link == Link::Down {
+            drop(state);
+            return Err(self.unreachable(query));
         }
         if state.waiting.len() >= WAITING_MAX && !state.waiting.contains_key(query) {
             return Err(ReadError::Busy);
         }
         let (answer, waiting) = oneshot::channel();
         state.waiting.entry(query.clone()).or_default().push(answer);
-        if state.ask(query) {
+        if state.link == Link::Up && state.ask(query) {
             self.to_say.notify_one();
         }
         Ok(Asked::Waiting(waiting))
+    }
+
+    /// Why there is nothing while the controller cannot be asked.
+    fn unreachable(&self, query: &Query) -> ReadError {
+        let name = query.to_string();
+        match self.lock().find(query, self.clock.now()) {
+            Look::LeaseOver(confirmed) => ReadError::LeaseOver { name, confirmed },
+            Look::Fresh(_) | Look::Missing => ReadError::Away { name },
+        }
     }
 
     /// Completes when [`Parameters::to_send`] has something.
@@ -234,7 +242,9 @@ impl Parameters {
         state.link = Link::Up;
         state.wanted.clear();
         state.released.clear();
-        let held = state.cache.tokens();
+        let mut held = state.cache.tokens();
+        let waited_for = state.waiting.keys().filter(|query| !state.cache.holds(query));
+        held.extend(waited_for.map(|query| (query.clone(), Bytes::new())));
         state.asked = held.iter().map(|(query, _)| query.clone()).collect();
         let mut messages = messages(held, &[]);
         if let Some(first) = messages.first_mut() {
@@ -249,7 +259,7 @@ impl Parameters {
         self.lock().cache.heard(now);
     }
 
-    /// The link ended. Whoever waits hears it.
+    /// The link ended, or a try to connect. Whoever waits hears it.
     pub(crate) fn disconnected(&self) {
         let mut state = self.lock();
         state.link = Link::Down;

@@ -82,6 +82,7 @@ async fn ask(parameters: &Parameters, query: &Query, answer: ParameterState) -> 
 async fn a_parameter_is_asked_for_once_and_given_from_memory_afterwards() {
     let parameters = held_by(&clock());
     let (secret, plain) = (query("/a"), Query::value("/a", Decryption::No).unwrap());
+    parameters.disconnected();
     assert!(text(parameters.get(&secret).await).contains("the controller cannot be reached"));
     assert!(parameters.connected().is_empty(), "nothing is held, and nothing is said");
     assert_eq!(ask(&parameters, &secret, value(&secret, "x", 1, "SecureString")).await, "x:1");
@@ -100,6 +101,24 @@ async fn a_parameter_is_asked_for_once_and_given_from_memory_afterwards() {
         "AccessDeniedException of /a"
     );
     assert_eq!(parameters.used().0, 2, "what is refused is not held");
+}
+
+#[tokio::test]
+async fn whoever_asks_while_the_agent_starts_waits_for_its_first_try_to_connect() {
+    let parameters = held_by(&clock());
+    let query = query("/a");
+    let welcome = async {
+        let said = parameters.connected();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].whole && said[0].wanted[0].query == Some(query.to_wire()));
+        assert!(parameters.to_send().is_empty(), "it is said once");
+        tell(&parameters, vec![value(&query, "x", 1, "String")]);
+    };
+    assert_eq!(text(tokio::join!(parameters.get(&query), welcome).0), "x:1");
+    let parameters = held_by(&clock());
+    let refused = async { parameters.disconnected() };
+    let (answer, ()) = tokio::join!(parameters.get(&query), refused);
+    assert!(text(answer).contains("the controller cannot be reached"));
 }
 
 #[tokio::test]
