@@ -333,6 +333,7 @@ mod tests {
     #[test]
     fn beyond_the_bounds_what_was_not_used_for_longest_goes() {
         let mut cache = cache(2, 1 << 20);
+        cache.heard(at(0));
         kept(&mut cache, "a");
         kept(&mut cache, "b");
         cache.look(&query("a"), at(0));
