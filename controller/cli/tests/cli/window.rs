@@ -128,7 +128,7 @@ impl Windows for Shared {
     async fn create_window(&self, request: Request<CreateWindowRequest>) -> Answer<CreateWindowResponse> {
         self.check()?;
         let settings = request.into_inner().settings;
-        let next_ms = if settings.as_ref().is_some_and(|settings| settings.enabled()) { NOW_MS } else { 0 };
+        let next_ms = if settings.as_ref().is_some_and(WindowSettings::enabled) { NOW_MS } else { 0 };
         answer(CreateWindowResponse { window: Some(Window { settings, next_ms, ..window() }) })
     }
 
