@@ -115,7 +115,7 @@ impl Prefix {
         Ok(ended.stdout)
     }
 
-    /// How many programs of this name run in this prefix.
+    /// How many programs of this name run in this prefix, whatever path they were called by.
     pub(super) fn count(&self, program: &str) -> usize {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let ours = format!("WINEPREFIX={}", self.folder.path().display());
@@ -124,7 +124,8 @@ impl Prefix {
             let environment = fs::read(process.join("environ")).unwrap_or_default();
             let first =
                 String::from_utf8_lossy(&command).split('\0').next().unwrap_or_default().to_lowercase();
-            first.ends_with(program) && environment.split(|byte| *byte == 0).any(|one| one == ours.as_bytes())
+            let name = first.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".exe");
+            name == program && environment.split(|byte| *byte == 0).any(|one| one == ours.as_bytes())
         };
         entries.filter(|entry| is_one(&entry.path())).count()
     }

@@ -200,8 +200,8 @@ fn trees_end(host: &Host<'_>) -> Result<()> {
             ["run", "--target", "all", "--yes", "--detach", "--timeout", timeout, "--cmd", "--", TREE];
         host.ends(&words, 0).map(|id| id.trim().to_owned())
     };
-    let two_run = || host.until("the tree runs", || Ok(host.prefix.count("ping.exe") == 2));
-    let none_runs = || host.until("the tree is gone", || Ok(host.prefix.count("ping.exe") == 0));
+    let two_run = || host.until("the tree runs", || Ok(host.prefix.count("ping") == 2));
+    let none_runs = || host.until("the tree is gone", || Ok(host.prefix.count("ping") == 0));
     let command = begin("8s")?;
     two_run()?;
     none_runs()?;
@@ -289,7 +289,7 @@ fn uninstalled(host: &Host<'_>) -> Result<()> {
     for left in [host.data(), programs.join("fleetwright-agent.exe")] {
         ensure!(!left.exists(), "{} is left", left.display());
     }
-    ensure!(host.prefix.count("fleetwright-agent.exe") == 0, "the agent still runs");
+    ensure!(host.prefix.count("fleetwright-agent") == 0, "the agent still runs");
     Ok(())
 }
 
