@@ -15,7 +15,6 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use run::cargo;
-use wine::Tried;
 
 /// Tasks of the Fleetwright workspace
 #[derive(Debug, Parser)]
@@ -88,15 +87,10 @@ fn test() -> Result<()> {
     lint()?;
     // The tests of real processes run the programs as they are delivered.
     cargo(&["build", "--workspace", "--bins"])?;
-    let wine = wine::begin()?;
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
     clients::test()?;
     boot::test_where_possible()?;
-    // What is built is checked.
-    match wine::test_where_possible(wine, &run::debug("fleetwright"))? {
-        Tried::Built => Ok(()),
-        Tried::Not => windows::check_where_possible(),
-    }
+    windows::check_where_possible()
 }
 
 fn test_wine(programs: Option<PathBuf>) -> Result<()> {

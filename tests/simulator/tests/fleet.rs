@@ -175,7 +175,10 @@ async fn the_program_takes_orders_and_answers_in_json() {
     assert_eq!(simulator.answers("slow 2")["event"], "slowed");
     assert_eq!(simulator.answers("cut")["agents"], 20);
     let error = simulator.answers("jump");
-    assert_eq!(error["message"], "`jump` is not an order: cut, status, slow N, upgrade N, quit");
+    assert_eq!(
+        error["message"],
+        "`jump` is not an order: cut, status, slow N, upgrade N, read NAME, await NAME VERSION, quit"
+    );
     simulator.order("quit");
     assert!(simulator.child.wait().unwrap().success());
     house.controller.stop().await;

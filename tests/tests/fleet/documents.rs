@@ -182,7 +182,9 @@ async fn documents_are_whole_after_a_death_at_any_commit() {
             let mut sweep = Sweep::default();
             sweep.run_once(house).await.unwrap();
             sweep.run_once(house).await.unwrap();
-            let left = house.blobs.list(None).await.unwrap();
+            let mut left = house.blobs.list(None).await.unwrap();
+            // The texts of the documents that are shipped stay.
+            left.retain(|blob| !blob.path.to_string().starts_with("shipped/"));
             assert!(left.is_empty(), "{death:?} {commits}: {left:?}");
             let rows = house.store.scan(b"document", None, 10).await.unwrap();
             assert!(rows.is_empty(), "{death:?} {commits}: {rows:?}");

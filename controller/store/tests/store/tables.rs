@@ -191,10 +191,10 @@ async fn a_watch_gives_typed_rows_of_its_table() -> Result<(), WatchError> {
 
 #[tokio::test]
 async fn rows_are_counted_as_far_as_is_asked_and_unreadable_ones_with_them() {
-    let names: Vec<_> = (0..2_345).map(|number| format!("host-{number}")).collect();
+    let names: Vec<_> = (0..1_345).map(|number| format!("host-{number}")).collect();
     let store = with_hosts(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     write_raw(&store, &HOSTS.key_bytes(&key("broken")), "not JSON").await;
-    for (most, count) in [(0, 0), (1, 1), (1_000, 1_000), (2_345, 2_345), (9_999, 2_346)] {
+    for (most, count) in [(0, 0), (1, 1), (1_000, 1_000), (1_345, 1_345), (9_999, 1_346)] {
         assert_eq!(HOSTS.count(&store, &(), most).await.unwrap(), count, "of at most {most}");
     }
     assert_eq!(HOSTS_BY_SITE.count(&store, &(), 10).await.unwrap(), 0);

@@ -133,7 +133,9 @@ fn files_with(folder: &Path, wanted: &[u8]) -> Vec<String> {
         let path = entry.path();
         if path.is_dir() {
             found.extend(files_with(&path, wanted));
-        } else if fs::read(&path).unwrap().windows(wanted.len()).any(|window| window == wanted) {
+        } else if path.is_file()
+            && fs::read(&path).unwrap().windows(wanted.len()).any(|window| window == wanted)
+        {
             found.push(path.display().to_string());
         }
     }
