@@ -11,7 +11,6 @@ use crate::parameters::{files_with, filled};
 use crate::programs::{Ended, Program, until};
 use crate::site::{Host, LogLevel, PATIENCE, Site, free_address};
 
-const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 const REFUSED: i32 = 3;
 const NOT_FOUND: i32 = 4;
@@ -176,7 +175,7 @@ fn programs_and_texts_get_them_with_and_without_the_controller() {
         assert_eq!(fs::read_to_string(&output).unwrap(), wanted, "nothing was written");
     }
     fs::write(&template, "{{ssm:/app/url}}").unwrap();
-    scene.fails(FAILED, &["render", &from, "-o", "/nowhere/x"], "cannot write `/nowhere/x`");
+    scene.fails(REFUSED, &["render", &from, "-o", "/nowhere/x"], "cannot write `/nowhere/x`");
 
     scene.site.kill_controller();
     scene.agent(&["exec", "--path", "/app/", "--", "/bin/sh", "-c", check]).expect_code(7);
