@@ -115,7 +115,7 @@ def test_tags_of_a_node(fleet, ssm, refused):
         ssm.remove_tags_from_resource(**node, TagKeys=["role", "env"])
     assert ssm.list_tags_for_resource(**node)["TagList"] == []
     refused("InvalidResourceId", "list_tags_for_resource", ResourceType="ManagedInstance", ResourceId="mi-" + "f" * 17)
-    refused("ValidationException", "list_tags_for_resource", ResourceType="Host", ResourceId=fleet.node)
+    refused("InvalidResourceType", "list_tags_for_resource", ResourceType="Host", ResourceId=fleet.node)
     refused("ValidationException", "add_tags_to_resource", **node, Tags=[{"Key": "a", "Value": "<b>"}])
     many = [{"Key": f"k{n}", "Value": ""} for n in range(51)]
     refused("TooManyTagsError", "add_tags_to_resource", **node, Tags=many)

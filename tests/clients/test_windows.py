@@ -202,7 +202,7 @@ def test_tags_of_a_window(ssm, window, refused):
         ({"ScheduleOffset": 7}, "less than or equal to 6"),
         ({"ScheduleOffset": 1, "Schedule": "rate(1 day)"}, "cron()"),
         ({"Name": "a b c"}, "pattern"),
-        ({"StartDate": "soon"}, "StartDate"),
+        ({"StartDate": "soon"}, "the start date: `soon`"),
         ({"StartDate": "2031-08-01", "EndDate": "2031-07-01"}, "not later than the start date"),
         ({"ClientToken": "x" * 65}, "64"),
     ],

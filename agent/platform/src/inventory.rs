@@ -50,6 +50,7 @@ pub(crate) fn summary(description: &str) -> String {
 }
 
 /// The names of architectures that SSM uses (reference, section 5.3).
+#[cfg(target_os = "linux")]
 pub(crate) fn architecture(name: &str) -> &str {
     match name {
         "amd64" => "x86_64",
