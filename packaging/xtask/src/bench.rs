@@ -16,6 +16,7 @@ mod figures;
 mod fleet;
 mod machine;
 mod process;
+mod real_agent;
 mod run_lines;
 mod simulator;
 mod ssm;
@@ -63,11 +64,8 @@ pub(crate) struct SsmArguments {
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Where to write the figures as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     #[command(flatten)]
-    programs: Programs,
+    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -83,11 +81,8 @@ pub(crate) struct FleetArguments {
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Where to write the figures as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     #[command(flatten)]
-    programs: Programs,
+    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -99,11 +94,8 @@ pub(crate) struct AgentArguments {
     #[arg(long, value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     runs: u32,
-    /// Where to write the figures as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     #[command(flatten)]
-    programs: Programs,
+    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -120,11 +112,8 @@ pub(crate) struct WindowsArguments {
     #[arg(long, value_name = "N", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     rest_seconds: u64,
-    /// Where to write the figures as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     #[command(flatten)]
-    programs: Programs,
+    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -141,21 +130,22 @@ pub(crate) struct AgentParametersArguments {
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every bench takes.
+#[derive(Debug, Args)]
+struct Common {
     /// Where to write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    #[command(flatten)]
-    programs: Programs,
-}
-
-#[derive(Debug, Args)]
-struct Programs {
     /// Measure the release programs that are there, and do not build them anew
     #[arg(long)]
     no_build: bool,
 }
 
-impl Programs {
+impl Common {
     fn make_ready(&self, builds: &[&[&str]]) -> Result<()> {
         for packages in builds.iter().filter(|_| !self.no_build) {
             let packages = packages.iter().flat_map(|package| ["--package", *package]);
@@ -166,17 +156,19 @@ impl Programs {
 }
 
 pub(crate) fn perform(bench: Bench) -> Result<()> {
-    match bench {
-        Bench::Fleet(arguments) => fleet(&arguments),
-        Bench::Agent(arguments) => agent(&arguments),
-        Bench::Windows(arguments) => windows(&arguments),
-        Bench::AgentParameters(arguments) => agent_parameters(&arguments),
-        Bench::Ssm(arguments) => ssm(&arguments),
-    }
+    let (mut figures, common) = match bench {
+        Bench::Fleet(arguments) => (fleet(&arguments)?, arguments.common),
+        Bench::Agent(arguments) => (agent(&arguments)?, arguments.common),
+        Bench::Windows(arguments) => (windows(&arguments)?, arguments.common),
+        Bench::AgentParameters(arguments) => (agent_parameters(&arguments)?, arguments.common),
+        Bench::Ssm(arguments) => (ssm(&arguments)?, arguments.common),
+    };
+    machine::describe(&mut figures);
+    finish(&figures, common.json.as_deref())
 }
 
-fn fleet(arguments: &FleetArguments) -> Result<()> {
-    arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
+fn fleet(arguments: &FleetArguments) -> Result<Figures> {
+    arguments.common.make_ready(&[PROGRAMS, SIMULATOR])?;
     process::raise_file_limit();
     let mut sizes = arguments.agents.clone();
     sizes.sort_unstable();
@@ -192,41 +184,31 @@ fn fleet(arguments: &FleetArguments) -> Result<()> {
         }
         measured.push((agents, figures));
     }
-    let mut all = figures::of_sizes(measured);
-    machine::describe(&mut all);
-    finish(&all, arguments.json.as_deref())
+    Ok(figures::of_sizes(measured))
 }
 
-fn agent(arguments: &AgentArguments) -> Result<()> {
-    arguments.programs.make_ready(&[PROGRAMS])?;
-    let mut figures = agent::measure(Duration::from_secs(arguments.rest_seconds), arguments.runs)?;
-    machine::describe(&mut figures);
-    finish(&figures, arguments.json.as_deref())
+fn agent(arguments: &AgentArguments) -> Result<Figures> {
+    arguments.common.make_ready(&[PROGRAMS])?;
+    agent::measure(Duration::from_secs(arguments.rest_seconds), arguments.runs)
 }
 
-fn windows(arguments: &WindowsArguments) -> Result<()> {
-    arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
+fn windows(arguments: &WindowsArguments) -> Result<Figures> {
+    arguments.common.make_ready(&[PROGRAMS, SIMULATOR])?;
     process::raise_file_limit();
     let rest = Duration::from_secs(arguments.rest_seconds);
     let settings = windows::Settings { windows: arguments.windows, agents: arguments.agents, rest };
-    let mut figures = windows::measure(&settings)?;
-    machine::describe(&mut figures);
-    finish(&figures, arguments.json.as_deref())
+    windows::measure(&settings)
 }
 
-fn agent_parameters(arguments: &AgentParametersArguments) -> Result<()> {
-    arguments.programs.make_ready(&[PROGRAMS, SIMULATOR])?;
+fn agent_parameters(arguments: &AgentParametersArguments) -> Result<Figures> {
+    arguments.common.make_ready(&[PROGRAMS, SIMULATOR])?;
     process::raise_file_limit();
-    let mut figures = agent_parameters::measure(arguments.reads, arguments.agents, arguments.rounds)?;
-    machine::describe(&mut figures);
-    finish(&figures, arguments.json.as_deref())
+    agent_parameters::measure(arguments.reads, arguments.agents, arguments.rounds)
 }
 
-fn ssm(arguments: &SsmArguments) -> Result<()> {
-    arguments.programs.make_ready(&[PROGRAMS, LOAD])?;
-    let mut figures = ssm::measure(&ssm::Settings { seconds: arguments.seconds })?;
-    machine::describe(&mut figures);
-    finish(&figures, arguments.json.as_deref())
+fn ssm(arguments: &SsmArguments) -> Result<Figures> {
+    arguments.common.make_ready(&[PROGRAMS, LOAD])?;
+    ssm::measure(&ssm::Settings { seconds: arguments.seconds })
 }
 
 fn finish(figures: &Figures, json: Option<&Path>) -> Result<()> {

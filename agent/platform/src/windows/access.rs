@@ -24,11 +24,11 @@ use windows_sys::Win32::Security::{
 /// Full access for SYSTEM, Administrators and the owner, for files and folders below as well.
 const PRIVATE: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;S-1-3-4)";
 
-/// A security descriptor that the system allocated.
-struct Descriptor(PSECURITY_DESCRIPTOR);
+/// A security descriptor that the system allocated, from its text (SDDL).
+pub(super) struct Descriptor(PSECURITY_DESCRIPTOR);
 
 impl Descriptor {
-    fn parse(text: &str) -> io::Result<Self> {
+    pub(super) fn parse(text: &str) -> io::Result<Self> {
         let text = wide(OsStr::new(text));
         let mut made: PSECURITY_DESCRIPTOR = ptr::null_mut();
         // SAFETY: the text ends with a zero, and the place for the answer lives longer than the call.
@@ -41,6 +41,11 @@ impl Descriptor {
             )
         };
         if done == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(made)) }
+    }
+
+    /// For calls that end before the descriptor does.
+    pub(super) fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
+        self.0
     }
 
     /// It lives as long as the descriptor.

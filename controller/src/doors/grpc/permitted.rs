@@ -200,9 +200,14 @@ async fn windows_associations_and_keys_are_decided_one_by_one() {
         )
         .await;
     let id = create("night").await.unwrap().window.unwrap().window_id;
-    let get = GetWindowRequest { window: "night".into() };
-    let got = fleet.asks("/GetWindow", get, async |request| windows.get_window(request).await).await.unwrap();
-    assert_eq!(got.window.unwrap().window_id, id);
+    let get = async || {
+        let get = GetWindowRequest { window: "night".into() };
+        fleet.asks("/GetWindow", get, async |request| windows.get_window(request).await).await
+    };
+    assert_eq!(get().await.unwrap().window.unwrap().window_id, id);
+    let tasks = "forbid(principal, action == Action::\"DescribeMaintenanceWindowTasks\", resource);";
+    fleet.allow("no-tasks", tasks).await;
+    is_denied(get().await, "DescribeMaintenanceWindowTasks");
     let update = UpdateWindowRequest { window: id.clone(), settings: settings("day") };
     let updated = fleet.asks("/UpdateWindow", update, async |request| windows.update_window(request).await);
     is_denied(updated.await, &id);

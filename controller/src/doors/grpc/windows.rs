@@ -21,7 +21,7 @@ use fleetwright_store::Reverse;
 use tonic::{Request, Response, Status};
 
 use super::page;
-use crate::access::policy::{Kind, Resource};
+use crate::access::policy::{Action, Kind, Resource};
 use crate::doors::access::{Asker, operator};
 use crate::error::Refusal;
 use crate::house::House;
@@ -52,6 +52,16 @@ impl WindowsDoor {
     async fn window<T>(&self, request: &Request<T>, wanted: &str) -> Result<WindowId, Refusal> {
         let id = operations::resolve(&self.house, wanted).await?;
         Asker::of(request.extensions())?.may(&self.house, &Resource::Named(Kind::Window, id.as_str()))?;
+        Ok(id)
+    }
+
+    /// The window with its targets and tasks, if whoever asks may see those as well.
+    async fn whole<T>(&self, request: &Request<T>, wanted: &str) -> Result<WindowId, Refusal> {
+        let id = self.window(request, wanted).await?;
+        let asker = Asker::of(request.extensions())?;
+        for action in [Action::DescribeMaintenanceWindowTargets, Action::DescribeMaintenanceWindowTasks] {
+            asker.may_do(&self.house, action, &Resource::Named(Kind::Window, id.as_str()))?;
+        }
         Ok(id)
     }
 
@@ -105,7 +115,7 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<GetWindowRequest>,
     ) -> Result<Response<GetWindowResponse>, Status> {
-        let id = self.window(&request, &request.get_ref().window).await?;
+        let id = self.whole(&request, &request.get_ref().window).await?;
         let whole = operations::whole(&self.house, &id).await?;
         Ok(Response::new(GetWindowResponse {
             window: Some(views::window(&id, whole.window)),
@@ -259,7 +269,7 @@ impl Windows for WindowsDoor {
         &self,
         request: Request<PreviewWindowRequest>,
     ) -> Result<Response<PreviewWindowResponse>, Status> {
-        let id = self.window(&request, &request.get_ref().window).await?;
+        let id = self.whole(&request, &request.get_ref().window).await?;
         let PreviewWindowRequest { window: _, occurrences } = request.into_inner();
         let count = if occurrences == 0 { PREVIEWED } else { occurrences as usize };
         let seen = preview::preview(&self.house, &id, count).await?;

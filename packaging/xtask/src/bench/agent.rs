@@ -1,17 +1,16 @@
 //! A controller and one real agent on this machine.
 
 use std::fs;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 
 use super::controller::Controller;
 use super::figures::Figures;
-use super::process::{Place, Process, disk_bytes, folder};
+use super::process::{Place, disk_bytes, folder, succeed};
+use super::real_agent;
 use super::run_lines::percentile;
-use crate::run;
 
 /// Not timed: caches of the system, first connections.
 const WARM_UP: u32 = 3;
@@ -22,25 +21,8 @@ pub(crate) fn measure(rest: Duration, runs: u32) -> Result<Figures> {
     let mut figures = Figures::default();
     let controller = Controller::start()?;
     let state = folder(Place::Disk)?;
-    let program = run::release("fleetwright-agent");
-    let activation = controller.activate(1)?;
-    let enrolled = Command::new(&program)
-        .args(["enroll", "--controller", &controller.address, "--activation-id", &activation.id])
-        .args(["--authority", &activation.fingerprint, "--activation-code-file"])
-        .arg(&activation.code_file)
-        .arg("--state-dir")
-        .arg(state.path())
-        .stdout(Stdio::null())
-        .status()?;
-    ensure!(enrolled.success(), "the agent could not enrol: {enrolled}");
-    let agent = Command::new(&program)
-        .args(["run", "--state-dir"])
-        .arg(state.path())
-        .env("FLEETWRIGHT_LOG", "error")
-        .spawn()
-        .context("cannot start the agent")?;
-    let agent = Process::new(agent);
-    succeed(controller.operator().args(["node", "wait", "--target", "all"]))?;
+    real_agent::enrol(&controller, state.path())?;
+    let agent = real_agent::start(&controller, state.path())?;
 
     let mut times = Vec::new();
     for run in 0..WARM_UP + runs {
@@ -62,18 +44,9 @@ pub(crate) fn measure(rest: Duration, runs: u32) -> Result<Figures> {
     figures.number("agent_cpu_seconds_per_hour", 3_600.0 * share);
     figures.number("agent_rss_bytes", agent.rss_bytes()? as f64);
     figures.number("agent_threads", agent.threads()? as f64);
-    figures.number("agent_binary_bytes", fs::metadata(&program)?.len() as f64);
+    figures.number("agent_binary_bytes", fs::metadata(real_agent::program())?.len() as f64);
     figures.number("agent_disk_bytes", disk_bytes(state.path()) as f64);
     Ok(figures)
-}
-
-pub(super) fn succeed(command: &mut Command) -> Result<()> {
-    let output = command.output()?;
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("`fleetwright` ended with {}: {}", output.status, complaint.trim());
-    }
-    Ok(())
 }
 
 /// Lets time pass: what is measured is what happens without anybody doing anything.

@@ -12,18 +12,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::agent::succeed;
 use super::controller::Controller;
 use super::figures::Figures;
-use super::process::{Place, Process, folder};
+use super::process::{Place, folder, succeed};
+use super::real_agent;
 use super::run_lines::percentile;
 use super::simulator::Simulator;
-use crate::run;
 
 /// Not timed: the first one is asked of the controller.
 const WARM_UP: u32 = 200;
@@ -55,27 +53,10 @@ fn put(controller: &Controller, files: &Path, round: u32) -> Result<()> {
 
 fn one_agent(controller: &Controller, reads: u32, figures: &mut Figures) -> Result<()> {
     let state = folder(Place::Disk)?;
-    let program = run::release("fleetwright-agent");
-    let activation = controller.activate(1)?;
-    let enrolled = Command::new(&program)
-        .args(["enroll", "--controller", &controller.address, "--activation-id", &activation.id])
-        .args(["--authority", &activation.fingerprint, "--activation-code-file"])
-        .arg(&activation.code_file)
-        .arg("--state-dir")
-        .arg(state.path())
-        .stdout(Stdio::null())
-        .status()?;
-    ensure!(enrolled.success(), "the agent could not enrol: {enrolled}");
+    real_agent::enrol(controller, state.path())?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     fs::write(state.path().join("agent.toml"), format!("[parameters]\nport = {port}\n"))?;
-    let agent = Command::new(&program)
-        .args(["run", "--state-dir"])
-        .arg(state.path())
-        .env("FLEETWRIGHT_LOG", "error")
-        .spawn()
-        .context("cannot start the agent")?;
-    let agent = Process::new(agent);
-    succeed(controller.operator().args(["node", "wait", "--target", "all"]))?;
+    let agent = real_agent::start(controller, state.path())?;
 
     let socket = UnixStream::connect(state.path().join("parameters.sock"))?;
     let times = timed(socket, "", reads)?;

@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
 /// How often a peak of memory is looked for.
@@ -171,4 +171,13 @@ pub(crate) enum Place {
     Disk,
     /// For the simulated hosts, whose disks are not those that are measured.
     Memory,
+}
+/// Runs a command of an operator, or says what it complained of.
+pub(super) fn succeed(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("`fleetwright` ended with {}: {}", output.status, complaint.trim());
+    }
+    Ok(())
 }
